@@ -1,0 +1,27 @@
+import { Size } from 'cdk8s';
+import { expect, test } from 'vitest';
+import { memory, ownDisk, scratch, standingDisk } from './disk.ts';
+import { rendered, shared } from './testing.ts';
+
+test('a pod of a StatefulSet gets a disk by template', () => {
+  const mount = ownDisk('/data', 'data', Size.gibibytes(2), { ...shared, storageClass: 'fast' });
+  expect(mount).toMatchObject({ path: '/data', name: 'data', claim: { accessModes: ['ReadWriteOnce'], storageClassName: 'fast' } });
+  expect(mount.volume).toBeUndefined();
+});
+
+test('a standing disk is a claim that no prune takes away', () => {
+  const claim = rendered((chart) => standingDisk(chart, 'tempo', Size.gibibytes(2), shared))('PersistentVolumeClaim');
+  expect(claim.metadata).toMatchObject({
+    name: 'tempo',
+    annotations: { 'argocd.argoproj.io/sync-options': 'Prune=false,Delete=false', 'kustomize.toolkit.fluxcd.io/prune': 'disabled' },
+  });
+  expect(claim.spec).toEqual({ accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '2Gi' } } });
+});
+
+test('folders that go with the pod are bounded; those in memory are no use of the disk', () => {
+  expect(scratch('/tmp', 'tmp', Size.mebibytes(64))).toMatchObject({ scratch: 64, volume: { emptyDir: { sizeLimit: { value: '64Mi' } } } });
+  expect(memory('/run/x', 'x', Size.mebibytes(1))).toMatchObject({
+    volume: { emptyDir: { medium: 'Memory', sizeLimit: { value: '1Mi' } } },
+  });
+  expect(memory('/run/x', 'x', Size.mebibytes(1)).scratch).toBeUndefined();
+});

@@ -1,0 +1,59 @@
+import type { Size } from 'cdk8s';
+import { k8s } from 'cdk8s-plus-27';
+import type { Construct } from 'constructs';
+import type { Mount } from './mount.ts';
+import type { Shared } from './peer.ts';
+import { bytes } from './quantity.ts';
+
+function spec(size: Size, storageClass?: string): k8s.PersistentVolumeClaimSpec {
+  return {
+    accessModes: ['ReadWriteOnce'],
+    resources: { requests: { storage: bytes(size) } },
+    ...(storageClass !== undefined && { storageClassName: storageClass }),
+  };
+}
+
+/** A disk of each pod of a StatefulSet. Its name, size class and access mode are frozen: Kubernetes refuses to change them. */
+export function ownDisk(path: string, name: string, size: Size, shared: Shared): Mount {
+  return { path, name, claim: spec(size, shared.storageClass) };
+}
+
+/** A disk that outlives the Deployment that mounts it. */
+export interface Disk {
+  at(path: string): Mount;
+}
+
+/** The PersistentVolumeClaim `name`, kept when a GitOps controller prunes. */
+export function standingDisk(scope: Construct, name: string, size: Size, shared: Shared): Disk {
+  new k8s.KubePersistentVolumeClaim(scope, name, {
+    metadata: {
+      name,
+      namespace: shared.namespace,
+      labels: {
+        ...shared.labels,
+        'app.kubernetes.io/name': name,
+        'app.kubernetes.io/instance': name,
+        'app.kubernetes.io/component': 'disk',
+      },
+      annotations: KEPT,
+    },
+    spec: spec(size, shared.storageClass),
+  });
+  return { at: (path) => ({ path, name: 'data', volume: { persistentVolumeClaim: { claimName: name } } }) };
+}
+
+/** For Argo CD and Flux: this object holds state, never delete it. */
+export const KEPT = {
+  'argocd.argoproj.io/sync-options': 'Prune=false,Delete=false',
+  'kustomize.toolkit.fluxcd.io/prune': 'disabled',
+};
+
+/** A folder on the node's disk that lives as long as the pod; the pod is evicted when it grows beyond `size`. */
+export function scratch(path: string, name: string, size: Size): Mount {
+  return { path, name, volume: { emptyDir: { sizeLimit: bytes(size) } }, scratch: size.toMebibytes() };
+}
+
+/** A folder in memory, counted against the pod's memory: for secrets that a program wants in a file of its own format. */
+export function memory(path: string, name: string, size: Size): Mount {
+  return { path, name, volume: { emptyDir: { medium: 'Memory', sizeLimit: bytes(size) } } };
+}

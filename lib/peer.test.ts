@@ -1,0 +1,110 @@
+import { App, Chart } from 'cdk8s';
+import { expect, test } from 'vitest';
+import { type Endpoint, Peer } from './peer.ts';
+import { manifests } from './render.ts';
+import { peer, rendered, shared } from './testing.ts';
+
+/** The policy of the peer `name`. */
+function policies(make: (chart: Chart) => void): (name: string) => Record<string, unknown[]> {
+  const app = new App();
+  make(new Chart(app, 'chart', shared));
+  const all = [...manifests(app).values()].flat();
+  return (name) => all.find(({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.name === name)?.spec;
+}
+
+const pods = (name: string) => ({ podSelector: { matchLabels: { 'app.kubernetes.io/name': name } } });
+
+test('alone, a peer may ask DNS and nobody else, and nobody may ask it', () => {
+  const { egress, ingress } = policies((chart) => peer(chart, 'a'))('a');
+  expect(ingress).toBeUndefined();
+  expect(egress).toEqual([
+    {
+      to: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } }, podSelector: {} }],
+      ports: [
+        { port: 53, protocol: 'UDP' },
+        { port: 53, protocol: 'TCP' },
+      ],
+    },
+  ]);
+});
+
+test('taking an address opens the path on both sides, once', () => {
+  const addresses: string[] = [];
+  const policy = policies((chart) => {
+    const server = peer(chart, 'server').serve({ http: 80, dns: { udp: 53 } });
+    const client = peer(chart, 'client');
+    addresses.push(client.connect(server.at.http), client.connect(server.at.http), client.connect(server.at.dns));
+  });
+  expect(addresses).toEqual(['server:80', 'server:80', 'server:53']);
+  expect(policy('client').egress?.slice(1)).toEqual([
+    { to: [pods('server')], ports: [{ port: 80, protocol: 'TCP' }] },
+    { to: [pods('server')], ports: [{ port: 53, protocol: 'UDP' }] },
+  ]);
+  expect(policy('server').ingress).toEqual([
+    { from: [pods('client')], ports: [{ port: 80, protocol: 'TCP' }] },
+    { from: [pods('client')], ports: [{ port: 53, protocol: 'UDP' }] },
+  ]);
+});
+
+test('a peer needs no rule to reach itself, unless it is several pods', () => {
+  const policy = policies((chart) => {
+    const one = peer(chart, 'one');
+    one.connect(one.serve({ http: 80 }).at.http);
+    peer(chart, 'many').connectSelf(7000, { udp: 7001 });
+  });
+  expect(policy('one').ingress).toBeUndefined();
+  expect(policy('many').ingress).toEqual([
+    {
+      from: [pods('many')],
+      ports: [
+        { port: 7000, protocol: 'TCP' },
+        { port: 7001, protocol: 'UDP' },
+      ],
+    },
+  ]);
+});
+
+test('an address outside is opened by its port', () => {
+  let address = '';
+  const policy = policies((chart) => {
+    address = peer(chart, 'a').leave({ host: 's3.example.org', port: 443, cidr: '192.0.2.0/24' });
+  });
+  expect(address).toBe('s3.example.org:443');
+  expect(policy('a').egress?.[1]).toEqual({ to: [{ ipBlock: { cidr: '192.0.2.0/24' } }], ports: [{ port: 443, protocol: 'TCP' }] });
+});
+
+test('a Service names its ports by what is spoken there, and selects by the name alone', () => {
+  const service = rendered((chart) => peer(chart, 'a').serve({ http: 80, dns: { udp: 53 } }, { name: 'b', headless: true, early: true }))(
+    'Service',
+  );
+  expect(service.metadata.name).toBe('b');
+  expect(service.spec).toEqual({
+    type: 'ClusterIP',
+    clusterIP: 'None',
+    publishNotReadyAddresses: true,
+    selector: { 'app.kubernetes.io/name': 'a' },
+    ports: [
+      { name: 'http', port: 80, protocol: 'TCP', targetPort: 'http' },
+      { name: 'dns', port: 53, protocol: 'UDP', targetPort: 'dns' },
+    ],
+  });
+});
+
+test('a wrong protocol does not compile', () => {
+  const takes = (_: Endpoint<'redis'>) => undefined;
+  const app = new App();
+  const chart = new Chart(app, 'chart', shared);
+  const served = new Peer(chart, 'a', shared, { component: 'test', image: 'example.org/test:1' }).serve({ http: 80 });
+  // @ts-expect-error -- `http` is not assignable to `redis`
+  expect(takes(served.at.http)).toBeUndefined();
+});
+
+test('every object says what it is, and its version is the tag', () => {
+  expect(rendered((chart) => peer(chart, 'a'))('ServiceAccount').metadata.labels).toEqual({
+    'app.kubernetes.io/name': 'a',
+    'app.kubernetes.io/instance': 'a',
+    'app.kubernetes.io/component': 'test',
+    'app.kubernetes.io/part-of': 'test',
+    'app.kubernetes.io/version': '1.2',
+  });
+});

@@ -1,0 +1,54 @@
+import { Duration, Size } from 'cdk8s';
+import { Cpu } from 'cdk8s-plus-27';
+import { expect, test } from 'vitest';
+import { scratch } from './disk.ts';
+import { type Container, cpuLimit, goMemory, http, shell, tcp } from './pod.ts';
+import { podOf } from './render.ts';
+import { peer, rendered } from './testing.ts';
+import { deployment } from './workload.ts';
+
+function pod(container: Partial<Container>) {
+  const resources = { cpu: Cpu.millis(10), memory: Size.mebibytes(16) };
+  const containers = [{ name: 'a', image: 'example.org/a:1', resources, ...container }];
+  return podOf(
+    rendered((chart) => deployment(peer(chart, 'a'), { replace: 'overlap', tier: 'view', grace: Duration.seconds(7), containers }))(
+      'Deployment',
+    ),
+  );
+}
+
+test('variables keep their order, whatever they are', () => {
+  const env = { B: { fieldRef: { fieldPath: 'metadata.name' } }, A: '$(B)' };
+  expect(pod({ env })?.containers[0]?.env).toEqual([
+    { name: 'B', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+    { name: 'A', value: '$(B)' },
+  ]);
+});
+
+test('memory is promised in full, the CPU may burst, the disk is what the scratch folders need and the log', () => {
+  const resources = { cpu: Cpu.millis(500), memory: Size.mebibytes(96) };
+  expect(pod({ resources, mounts: [scratch('/tmp', 'tmp', Size.mebibytes(100))] })?.containers[0]?.resources).toEqual({
+    requests: { cpu: '500m', memory: '96Mi', 'ephemeral-storage': '164Mi' },
+    limits: { cpu: '2', memory: '96Mi', 'ephemeral-storage': '164Mi' },
+  });
+  expect(cpuLimit(Cpu.millis(10))).toBe(1000);
+});
+
+test('a volume that two containers mount is declared once', () => {
+  const mounts = [scratch('/tmp', 'tmp', Size.mebibytes(1)), scratch('/var/tmp', 'tmp', Size.mebibytes(1))];
+  expect(pod({ mounts })?.volumes).toHaveLength(1);
+});
+
+test('the grace period and the priority are the shape’s', () => {
+  expect(pod({})).toMatchObject({ terminationGracePeriodSeconds: 7, priorityClassName: 'test-view', restartPolicy: 'Always' });
+});
+
+test('a Go program is told of four fifths of its memory', () => {
+  expect(goMemory(Size.mebibytes(100))).toEqual({ GOMEMLIMIT: '80MiB' });
+});
+
+test('probes ask named ports', () => {
+  expect(http('/ready', 'web')).toMatchObject({ httpGet: { path: '/ready', port: { value: 'web' } } });
+  expect(tcp('web')).toMatchObject({ tcpSocket: { port: { value: 'web' } } });
+  expect(shell('true')).toMatchObject({ exec: { command: ['sh', '-c', 'true'] } });
+});

@@ -1,0 +1,21 @@
+import { App, Chart } from 'cdk8s';
+import { Construct } from 'constructs';
+import { expect, test } from 'vitest';
+import { manifests, podOf, text } from './render.ts';
+import { peer, shared } from './testing.ts';
+
+test('a chart is a file, and a chart in a folder is a file in a folder', () => {
+  const app = new App();
+  new Chart(app, 'a', shared);
+  new Chart(new Construct(app, 'folder'), 'b', shared);
+  expect([...manifests(app).keys()]).toEqual(['a.yaml', 'folder/b.yaml']);
+});
+
+test('objects come in the order in which they were made, and as text they are documents', () => {
+  const app = new App();
+  peer(new Chart(app, 'a', shared), 'a');
+  const objects = manifests(app).get('a.yaml') ?? [];
+  expect(objects.map(({ kind }) => kind)).toEqual(['ServiceAccount', 'NetworkPolicy']);
+  expect(text(objects).match(/^kind: .*$/gm)).toEqual(['kind: ServiceAccount', 'kind: NetworkPolicy']);
+  expect(objects.map(podOf)).toEqual([undefined, undefined]);
+});

@@ -1,0 +1,79 @@
+import { ApiObject, type App, Chart, Yaml } from 'cdk8s';
+
+/** One object as Kubernetes reads it. */
+export interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+  // biome-ignore lint/suspicious/noExplicitAny: what lies below depends on the kind, and the API's schemas check it
+  readonly [field: string]: any;
+}
+
+/** The part of a container that tools and rules read. */
+export interface ContainerManifest {
+  readonly name: string;
+  readonly image: string;
+  readonly command?: readonly string[];
+  readonly args?: readonly string[];
+  readonly env?: readonly EnvManifest[];
+  readonly ports?: readonly { readonly name: string; readonly containerPort: number; readonly protocol?: string }[];
+  readonly resources: Readonly<Record<'requests' | 'limits', Readonly<Record<string, string>>>>;
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
+  readonly securityContext: Readonly<Record<string, unknown>>;
+  readonly [probe: `${string}Probe`]: ProbeManifest | undefined;
+}
+
+/** A variable: its value, or where it comes from. */
+interface EnvManifest {
+  readonly name: string;
+  readonly value?: string;
+  readonly valueFrom?: { readonly secretKeyRef?: { readonly name: string; readonly key: string }; readonly fieldRef?: object };
+}
+
+/** A probe of whichever kind. */
+interface ProbeManifest {
+  readonly httpGet?: { readonly port: string | number };
+  readonly tcpSocket?: { readonly port: string | number };
+  readonly exec?: { readonly command: readonly string[] };
+}
+
+/** A pod's spec, as far as tools and rules read it. */
+export interface PodManifest {
+  readonly containers: readonly ContainerManifest[];
+  readonly serviceAccountName: string;
+  readonly priorityClassName: string;
+  readonly terminationGracePeriodSeconds: number;
+  readonly volumes?: readonly {
+    readonly name: string;
+    readonly configMap?: { readonly name: string };
+    readonly secret?: { readonly secretName: string; readonly items: readonly { readonly key: string }[] };
+    readonly persistentVolumeClaim?: { readonly claimName: string };
+  }[];
+}
+
+/** The objects of every chart, by file: the chart's path in the app plus `.yaml`. */
+export function manifests(app: App): ReadonlyMap<string, readonly Manifest[]> {
+  const charts = app.node.findAll().filter((node) => Chart.isChart(node));
+  // App.synth and Chart.toJson walk the whole app once per chart; this renders each object once.
+  return new Map(
+    charts.map((chart) => [
+      `${chart.node.path}.yaml`,
+      chart.node.findAll().flatMap((node) => (ApiObject.isApiObject(node) ? [node.toJson() as Manifest] : [])),
+    ]),
+  );
+}
+
+/** The pod that a workload runs. @default undefined - the object runs none */
+export function podOf(manifest: Manifest): PodManifest | undefined {
+  return manifest.spec?.template?.spec;
+}
+
+/** The text of one file. */
+export function text(objects: readonly Manifest[]): string {
+  return Yaml.stringify(...objects);
+}

@@ -1,0 +1,67 @@
+import { Duration, Size } from 'cdk8s';
+import { Cpu } from 'cdk8s-plus-27';
+import { expect, test } from 'vitest';
+import { config } from './config.ts';
+import { ownDisk } from './disk.ts';
+import type { Mount } from './mount.ts';
+import { peer, rendered, shared } from './testing.ts';
+import { deployment, job, statefulSet } from './workload.ts';
+
+const shape = (...mounts: Mount[]) => ({
+  tier: 'data' as const,
+  grace: Duration.seconds(1),
+  containers: [{ name: 'a', image: 'example.org/a:1', resources: { cpu: Cpu.millis(10), memory: Size.mebibytes(16) }, mounts }],
+});
+const selector = { 'app.kubernetes.io/name': 'a', 'app.kubernetes.io/instance': 'a' };
+
+test('a StatefulSet keeps its disks, needs no order and has a headless Service', () => {
+  const of = rendered((chart) => {
+    const a = peer(chart, 'a');
+    const service = a.serve({ http: 80 }, { name: 'a-members', headless: true });
+    statefulSet(a, { ...shape(ownDisk('/data', 'data', Size.gibibytes(1), shared)), service, replicas: 3, apart: true });
+  });
+  expect(of('StatefulSet').spec).toMatchObject({
+    serviceName: 'a-members',
+    replicas: 3,
+    podManagementPolicy: 'Parallel',
+    persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Retain' },
+    selector: { matchLabels: selector },
+    volumeClaimTemplates: [
+      { metadata: { name: 'data' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } },
+    ],
+  });
+  // A template with a label of a release could never change.
+  expect(of('StatefulSet').spec.volumeClaimTemplates[0].metadata).toEqual({ name: 'data' });
+  expect(of('StatefulSet').spec.template.spec.affinity.podAntiAffinity).toHaveProperty('requiredDuringSchedulingIgnoredDuringExecution');
+  expect(of('PodDisruptionBudget').spec).toMatchObject({ maxUnavailable: 1, selector: { matchLabels: selector } });
+});
+
+test('one pod has nothing to be spread from, and no budget that would hold up a drain', () => {
+  const of = rendered((chart) => deployment(peer(chart, 'a'), { ...shape(), replace: 'stop' }));
+  expect(of('Deployment').spec).toMatchObject({ replicas: 1, strategy: { type: 'Recreate' } });
+  expect(of('Deployment').spec.template.spec).not.toHaveProperty('topologySpreadConstraints');
+  expect(() => of('PodDisruptionBudget')).toThrow('0 objects of kind PodDisruptionBudget');
+});
+
+test('several pods are spread, softly, and replaced one by one', () => {
+  const of = rendered((chart) => deployment(peer(chart, 'a'), { ...shape(), replace: 'overlap', replicas: 2 }));
+  expect(of('Deployment').spec.strategy).toEqual({ type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } });
+  expect(of('Deployment').spec.template.spec.affinity.podAntiAffinity).toHaveProperty('preferredDuringSchedulingIgnoredDuringExecution');
+  expect(of('Deployment').spec.template.spec.topologySpreadConstraints[0]).toMatchObject({ whenUnsatisfiable: 'ScheduleAnyway' });
+});
+
+test('the number of pods is left out where something else decides it', () => {
+  const of = rendered((chart) => deployment(peer(chart, 'a'), { ...shape(), replace: 'overlap', scaled: true }));
+  expect(of('Deployment').spec).not.toHaveProperty('replicas');
+});
+
+test('a Job is named by what it runs', () => {
+  const name = (text: string) =>
+    rendered((chart) => {
+      const a = peer(chart, 'a');
+      job(a, shape(config(a, () => ({ script: text })).at('/opt')));
+    })('Job').metadata.name;
+  expect(name('x')).toMatch(/^a-[0-9a-f]{8}$/);
+  expect(name('x')).toBe(name('x'));
+  expect(name('x')).not.toBe(name('y'));
+});

@@ -1,0 +1,119 @@
+import { k8s } from 'cdk8s-plus-27';
+import { hash } from './config.ts';
+import type { Peer, Served } from './peer.ts';
+import { type PodShape, pod } from './pod.ts';
+
+interface Replicated extends PodShape {
+  /** How many pods. @default 1 */
+  readonly replicas?: number;
+}
+
+/** The pods that keep a disk of their own each. */
+export interface StatefulSetShape extends Replicated {
+  /** The headless Service that names the pods. */
+  readonly service: Served<string>;
+  /** Members of a quorum never share a node. @default - spread where possible */
+  readonly apart?: boolean;
+}
+
+/** A StatefulSet of the peer's name. Everything but replicas and the pod is frozen once it holds data. */
+export function statefulSet(peer: Peer, shape: StatefulSetShape): void {
+  const { replicas = 1 } = shape;
+  const claims = shape.containers
+    .flatMap((container) => container.mounts ?? [])
+    .flatMap((mount) => (mount.claim ? [{ metadata: { name: mount.name }, spec: mount.claim }] : []));
+  new k8s.KubeStatefulSet(peer, 'workload', {
+    metadata: peer.metadata(),
+    spec: {
+      serviceName: shape.service.name,
+      replicas,
+      // Nothing here needs an order, and OrderedReady waits for ever on a broken revision (kubernetes#67250).
+      podManagementPolicy: 'Parallel',
+      updateStrategy: { type: 'RollingUpdate' },
+      revisionHistoryLimit: 3,
+      persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Retain' },
+      selector: { matchLabels: peer.selector() },
+      template: spread(pod(peer, shape, peer.name), replicas, peer.selector(), shape.apart),
+      volumeClaimTemplates: claims,
+    },
+  });
+  if (replicas > 1) budget(peer, peer.name);
+}
+
+/** Pods without a disk of their own. */
+export interface DeploymentShape extends Replicated {
+  /** The workload's name. @default - the peer's */
+  readonly name?: string;
+  /** How pods are replaced: `overlap` starts the new one first; `stop` never has two, as one disk or one clock demands. */
+  readonly replace: 'overlap' | 'stop';
+  /** Something else decides how many pods there are. @default false */
+  readonly scaled?: boolean;
+}
+
+/** A Deployment. */
+export function deployment(peer: Peer, shape: DeploymentShape): void {
+  const { name = peer.name, replicas = 1 } = shape;
+  const selector = peer.selector(name);
+  new k8s.KubeDeployment(peer, `workload-${name}`, {
+    metadata: peer.metadata(name, name),
+    spec: {
+      ...(!shape.scaled && { replicas }),
+      revisionHistoryLimit: 3,
+      strategy:
+        shape.replace === 'stop'
+          ? { type: 'Recreate' }
+          : {
+              type: 'RollingUpdate',
+              rollingUpdate: { maxSurge: k8s.IntOrString.fromNumber(1), maxUnavailable: k8s.IntOrString.fromNumber(0) },
+            },
+      selector: { matchLabels: selector },
+      template: spread(pod(peer, shape, name), replicas, selector),
+    },
+  });
+  if (replicas > 1) budget(peer, name);
+}
+
+/** A Job whose name ends in a fingerprint of its pod: an unchanged one is left alone, a changed one is a new Job. */
+export function job(peer: Peer, shape: PodShape): void {
+  const template = pod(peer, shape, peer.name, 'OnFailure');
+  const checksums = shape.containers.flatMap(({ mounts = [] }) => mounts.map(({ checksum }) => checksum?.()));
+  const name = `${peer.name}-${hash([template.spec, checksums]).slice(0, 8)}`;
+  new k8s.KubeJob(peer, 'workload', {
+    metadata: peer.metadata(name),
+    // With the growing pause between two tries, this lasts for an hour: longer than any peer's first start.
+    spec: { backoffLimit: 15, template },
+  });
+}
+
+function budget(peer: Peer, name: string): void {
+  new k8s.KubePodDisruptionBudget(peer, `budget-${name}`, {
+    metadata: peer.metadata(name, name),
+    spec: {
+      maxUnavailable: k8s.IntOrString.fromNumber(1),
+      // A pod that is broken anyway does not hold up a drain.
+      unhealthyPodEvictionPolicy: 'AlwaysAllow',
+      selector: { matchLabels: peer.selector(name) },
+    },
+  });
+}
+
+function spread(template: k8s.PodTemplateSpec, replicas: number, matchLabels: Record<string, string>, apart = false): k8s.PodTemplateSpec {
+  if (replicas < 2 || !template.spec) return template;
+  const labelSelector = { matchLabels };
+  const host = { topologyKey: 'kubernetes.io/hostname', labelSelector };
+  return {
+    ...template,
+    spec: {
+      ...template.spec,
+      affinity: {
+        podAntiAffinity: apart
+          ? { requiredDuringSchedulingIgnoredDuringExecution: [host] }
+          : { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, podAffinityTerm: host }] },
+      },
+      // A cluster without zones is one zone.
+      topologySpreadConstraints: [
+        { maxSkew: 1, topologyKey: 'topology.kubernetes.io/zone', whenUnsatisfiable: 'ScheduleAnyway', labelSelector },
+      ],
+    },
+  };
+}

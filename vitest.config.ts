@@ -1,0 +1,9 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  // The native files that charts ship, as text, as run.js gives them.
+  plugins: [{ name: 'text', transform: (code, id) => (/\.(py|sh)$/.test(id) ? `export default ${JSON.stringify(code)}` : undefined) }],
+  test: {
+    resolveSnapshotPath: (path, extension) => path.replace(/[^/]+$/, (file) => `__snapshots__/${file}${extension}`),
+  },
+});
