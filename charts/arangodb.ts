@@ -1,0 +1,112 @@
+import { Chart, Duration, Size } from 'cdk8s';
+import { Cpu } from 'cdk8s-plus-27';
+import type { Construct } from 'constructs';
+import { config } from '../lib/config.ts';
+import { ownDisk, scratch } from '../lib/disk.ts';
+import { type Endpoint, Peer, type Shared } from '../lib/peer.ts';
+import { cpuLimit, http, type Resources, tcp } from '../lib/pod.ts';
+import type { SecretRef } from '../lib/secret.ts';
+import type { Target } from '../lib/target.ts';
+import { job, statefulSet } from '../lib/workload.ts';
+import bootstrap from './arangodb/bootstrap.py';
+
+const PORTS = { arangodb: 8529 };
+
+export interface ArangoDBSettings {
+  readonly resources: Resources;
+  readonly disk: Size;
+  /** The app's database and the user that owns it; the Job makes both. */
+  readonly database: string;
+  readonly username: string;
+}
+
+interface ArangoDBProps extends ArangoDBSettings {
+  readonly image: string;
+  /** Any image with python3 3.9 or later: the app's own has it. */
+  readonly python: string;
+  readonly secret: SecretRef<'root-password' | 'password' | 'metrics-password'>;
+}
+
+/** What an app needs to open its database. */
+export interface ArangoDatabase {
+  readonly endpoint: Endpoint<'arangodb'>;
+  readonly database: string;
+  readonly username: string;
+  readonly secret: SecretRef<'root-password' | 'password'>;
+}
+
+/** One ArangoDB server, and the Job that makes the app's database and users in it. */
+export class ArangoDB extends Chart {
+  readonly app: ArangoDatabase;
+  readonly metrics: Target;
+
+  constructor(scope: Construct, id: string, shared: Shared, props: ArangoDBProps) {
+    super(scope, id, shared);
+    const { database, username, secret, resources } = props;
+    const peer = new Peer(this, id, shared, { component: 'database', image: props.image });
+    const service = peer.serve(PORTS, { headless: true });
+
+    statefulSet(peer, {
+      service,
+      tier: 'data',
+      // RocksDB flushes on SIGTERM.
+      grace: Duration.minutes(2),
+      containers: [
+        {
+          name: 'arangodb',
+          image: props.image,
+          args: ['arangod', '--log.use-json-format=true'],
+          env: {
+            // Read when the database is first created; later the Job's word counts.
+            ARANGO_ROOT_PASSWORD_FILE: secret.path('root-password'),
+            // arangod sizes its caches by the node's memory and threads by its cores unless told the pod's.
+            ARANGODB_OVERRIDE_DETECTED_TOTAL_MEMORY: `${resources.memory.toMebibytes()}MiB`,
+            ARANGODB_OVERRIDE_DETECTED_NUMBER_OF_CORES: `${Math.ceil(cpuLimit(resources.cpu) / 1000)}`,
+          },
+          ports: PORTS,
+          resources,
+          mounts: [
+            ownDisk('/var/lib/arangodb3', 'data', props.disk, shared),
+            scratch('/var/lib/arangodb3-apps', 'apps', Size.mebibytes(64)),
+            scratch('/tmp', 'tmp', Size.mebibytes(64)),
+            secret.mount('root-password'),
+          ],
+          // The one path that answers without a login and says whether requests are served; recovery may replay for half an hour.
+          startup: { ...http('/_admin/server/availability', 'arangodb'), periodSeconds: 5, failureThreshold: 360 },
+          readiness: http('/_admin/server/availability', 'arangodb'),
+          // Availability turns 503 when the server is busy: no reason to kill it.
+          liveness: tcp('arangodb'),
+        },
+      ],
+    });
+
+    const maker = new Peer(this, `${id}-bootstrap`, shared, { component: 'bootstrap', image: props.python });
+    const script = config(maker, () => ({ 'bootstrap.py': bootstrap }));
+    job(maker, {
+      tier: 'data',
+      grace: Duration.seconds(5),
+      containers: [
+        {
+          name: 'bootstrap',
+          image: props.python,
+          command: ['python3', '-I', '-B', '/opt/platform/bootstrap.py'],
+          env: {
+            ARANGO_URL: `http://${maker.connect(service.at.arangodb)}`,
+            ARANGO_DATABASE: database,
+            ARANGO_USERNAME: username,
+            CREDENTIALS: `/run/secrets/${secret.name}`,
+          },
+          resources: { cpu: Cpu.millis(5), memory: Size.mebibytes(48) },
+          mounts: [script.at('/opt/platform'), secret.mount('root-password', 'password', 'metrics-password')],
+        },
+      ],
+    });
+
+    this.app = { endpoint: service.at.arangodb, database, username, secret };
+    this.metrics = {
+      endpoint: service.at.arangodb,
+      path: '/_db/metrics/_admin/metrics/v2',
+      login: { user: 'metrics', passwordFile: secret.path('metrics-password') },
+    };
+  }
+}

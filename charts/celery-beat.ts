@@ -1,0 +1,41 @@
+import { Chart, Duration } from 'cdk8s';
+import type { Construct } from 'constructs';
+import type { Disk } from '../lib/disk.ts';
+import { Peer, type Shared } from '../lib/peer.ts';
+import type { Resources } from '../lib/pod.ts';
+import { deployment } from '../lib/workload.ts';
+import { type AppProps, alive, appEnv, appMounts, celery, ready } from './celery/app.ts';
+
+const STATE = '/var/lib/celery';
+
+export interface CeleryBeatSettings {
+  readonly resources: Resources;
+}
+
+/** The app's scheduler: never two, or every task would be sent twice. */
+export class CeleryBeat extends Chart {
+  constructor(scope: Construct, id: string, shared: Shared, props: CeleryBeatSettings & AppProps & { readonly storage: Disk }) {
+    super(scope, id, shared);
+    const peer = new Peer(this, id, shared, { component: 'scheduler', image: props.image });
+
+    deployment(peer, {
+      replace: 'stop',
+      tier: 'work',
+      // Writing down when each entry ran last.
+      grace: Duration.seconds(15),
+      containers: [
+        {
+          name: 'beat',
+          image: props.image,
+          args: celery('beat', '--loglevel=info', '--scheduler=platform_probes:Scheduler', `--schedule=${STATE}/celerybeat-schedule`),
+          env: appEnv(peer, props),
+          resources: props.resources,
+          mounts: [...appMounts(peer), props.storage.at(STATE)],
+          startup: { ...alive(60), periodSeconds: 5, failureThreshold: 60 },
+          readiness: ready(),
+          liveness: alive(60),
+        },
+      ],
+    });
+  }
+}

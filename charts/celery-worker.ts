@@ -1,0 +1,90 @@
+import { Chart, Duration } from 'cdk8s';
+import { k8s } from 'cdk8s-plus-27';
+import type { Construct } from 'constructs';
+import { Peer, type Shared } from '../lib/peer.ts';
+import type { Resources } from '../lib/pod.ts';
+import { deployment } from '../lib/workload.ts';
+import { type AppProps, alive, appEnv, appMounts, celery, ready } from './celery/app.ts';
+
+/** Workers that take from the same queues. */
+interface WorkerPool {
+  /** Frozen: the Deployment is called `celery-worker-NAME`. */
+  readonly name: string;
+  readonly queues: readonly [string, ...string[]];
+  readonly replicas: number;
+  /** As many as there may be when the CPU is busy. @default - `replicas`, always */
+  readonly max?: number;
+  /** Processes in each worker. */
+  readonly concurrency: number;
+  readonly resources: Resources;
+}
+
+export interface CeleryWorkerSettings {
+  readonly pools: readonly [WorkerPool, ...WorkerPool[]];
+}
+
+/** The app's Celery workers, a Deployment for each pool. */
+export class CeleryWorker extends Chart {
+  constructor(scope: Construct, id: string, shared: Shared, props: CeleryWorkerSettings & AppProps) {
+    super(scope, id, shared);
+    const peer = new Peer(this, id, shared, { component: 'worker', image: props.image });
+    const longest = props.longestTask.toSeconds();
+    const env = {
+      ...appEnv(peer, props),
+      // SIGTERM begins a soft shutdown: running tasks end, those that do not go back to the queue.
+      REMAP_SIGTERM: 'SIGQUIT',
+      PLATFORM_SOFT_SHUTDOWN_SECONDS: `${longest}`,
+      PLATFORM_VISIBILITY_TIMEOUT_SECONDS: `${visibilityTimeout(props.longestTask)}`,
+    };
+    const mounts = appMounts(peer);
+
+    for (const pool of props.pools) {
+      const name = `${id}-${pool.name}`;
+      deployment(peer, {
+        name,
+        replicas: pool.replicas,
+        scaled: pool.max !== undefined,
+        replace: 'overlap',
+        tier: 'work',
+        // The soft shutdown, then half a minute for giving back what did not end.
+        grace: Duration.seconds(longest + 30),
+        containers: [
+          {
+            name: 'worker',
+            image: props.image,
+            args: celery(
+              ...['worker', '--loglevel=info', '--include=platform_probes', '--task-events', '--without-gossip', '--without-mingle'],
+              ...[`--queues=${pool.queues.join(',')}`, `--concurrency=${pool.concurrency}`, `--hostname=${pool.name}@%h`],
+            ),
+            env,
+            resources: pool.resources,
+            mounts,
+            startup: { ...alive(60), periodSeconds: 5, failureThreshold: 60 },
+            readiness: ready(),
+            liveness: alive(60),
+          },
+        ],
+      });
+      if (pool.max !== undefined) scale(peer, name, pool.replicas, pool.max);
+    }
+  }
+}
+
+/** Seconds after which a task that nobody acknowledged is given to another worker: never while the first may still run it. */
+function visibilityTimeout(longestTask: Duration): number {
+  return Math.max(3600, 2 * longestTask.toSeconds());
+}
+
+function scale(peer: Peer, name: string, minReplicas: number, maxReplicas: number): void {
+  new k8s.KubeHorizontalPodAutoscalerV2(peer, `scale-${name}`, {
+    metadata: peer.metadata(name, name),
+    spec: {
+      scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name },
+      minReplicas,
+      maxReplicas,
+      metrics: [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } }],
+      // Every worker that goes has tasks to finish: one at a time.
+      behavior: { scaleDown: { stabilizationWindowSeconds: 600, policies: [{ type: 'Pods', value: 1, periodSeconds: 300 }] } },
+    },
+  });
+}

@@ -1,0 +1,110 @@
+import { type Duration, Size } from 'cdk8s';
+import type { k8s } from 'cdk8s-plus-27';
+import { config } from '../../lib/config.ts';
+import { memory, scratch } from '../../lib/disk.ts';
+import type { Mount } from '../../lib/mount.ts';
+import type { Endpoint, Peer } from '../../lib/peer.ts';
+import { shell } from '../../lib/pod.ts';
+import type { SecretRef } from '../../lib/secret.ts';
+import probes from './platform_probes.py';
+
+/** The user's app, and what its worker and its scheduler share. */
+export interface AppSettings {
+  /** `OTEL_SERVICE_NAME`, and the service's name in every trace. */
+  readonly name: string;
+  readonly version: string;
+  /** The longest that one task may run: soft shutdown, grace period and visibility timeout follow from it. */
+  readonly longestTask: Duration;
+}
+
+/** What the app is given. */
+export interface AppProps extends AppSettings {
+  readonly image: string;
+  readonly broker: Redis;
+  readonly results: Redis;
+  readonly cache: Redis;
+  readonly database: Database;
+  readonly otlp: Endpoint<'otlp-grpc'>;
+  readonly otlpHttp: Endpoint<'otlp-http'>;
+  readonly traces: Endpoint<'tempo'>;
+  readonly consul: Endpoint<'consul'>;
+  readonly datacenter: string;
+  readonly consulSecret: SecretRef<'app-token'>;
+}
+
+interface Redis {
+  readonly endpoint: Endpoint<'redis'>;
+  readonly secret: SecretRef<'password'>;
+  readonly index: number;
+}
+
+interface Database {
+  readonly endpoint: Endpoint<'arangodb'>;
+  readonly database: string;
+  readonly username: string;
+  readonly secret: SecretRef<'root-password' | 'password'>;
+}
+
+const PROBES = '/run/platform';
+const MODULE = '/opt/platform';
+
+/** The app's environment: every name that the compose file and its env file gave it, and what they lacked. */
+export function appEnv(peer: Peer, props: AppProps): Record<string, string | k8s.EnvVarSource> {
+  const { broker, results, cache, database } = props;
+  const redis = (password: string, { endpoint, index }: Redis) => `redis://:$(${password})@${peer.connect(endpoint)}/${index}`;
+  peer.connect(props.otlpHttp);
+  return {
+    ARANGO_URL: `http://${peer.connect(database.endpoint)}`,
+    ARANGO_ROOT_PASSWORD: database.secret.env('root-password'),
+    ARANGO_DATABASE: database.database,
+    ARANGO_USERNAME: database.username,
+    ARANGO_PASSWORD: database.secret.env('password'),
+    REDIS_PASSWORD: cache.secret.env('password'),
+    REDIS_URL: redis('REDIS_PASSWORD', cache),
+    CELERY_BROKER_PASSWORD: broker.secret.env('password'),
+    CELERY_BROKER_URL: redis('CELERY_BROKER_PASSWORD', broker),
+    CELERY_RESULT_BACKEND: redis('CELERY_BROKER_PASSWORD', results),
+    POD_NAME: { fieldRef: { fieldPath: 'metadata.name' } },
+    POD_NAMESPACE: { fieldRef: { fieldPath: 'metadata.namespace' } },
+    NODE_NAME: { fieldRef: { fieldPath: 'spec.nodeName' } },
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://${peer.connect(props.otlp)}`,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
+    OTEL_SERVICE_NAME: props.name,
+    OTEL_RESOURCE_ATTRIBUTES: [
+      `service.name=${props.name}`,
+      `service.version=${props.version}`,
+      'service.instance.id=$(POD_NAME)',
+      'k8s.pod.name=$(POD_NAME)',
+      'k8s.node.name=$(NODE_NAME)',
+      'k8s.namespace.name=$(POD_NAMESPACE)',
+    ].join(','),
+    CONSUL_HTTP_ADDR: `http://${peer.connect(props.consul)}`,
+    CONSUL_HTTP_TOKEN: props.consulSecret.env('app-token'),
+    CONSUL_DATACENTER: props.datacenter,
+    TEMPO_ENDPOINT: `http://${peer.connect(props.traces)}`,
+    PLATFORM_PROBES: PROBES,
+    PYTHONDONTWRITEBYTECODE: '1',
+    PYTHONUNBUFFERED: '1',
+  };
+}
+
+/** The module that the chart brings along, the folder of its files, and a /tmp on the read-only root. */
+export function appMounts(peer: Peer): readonly Mount[] {
+  const module = config(peer, () => ({ 'platform_probes.py': probes }), `${peer.name}-probes`);
+  return [module.at(MODULE), memory(PROBES, 'probes', Size.mebibytes(1)), scratch('/tmp', 'tmp', Size.mebibytes(128))];
+}
+
+/** Runs celery with the module on its path: as arguments, so that an entrypoint of the image keeps its say. */
+export function celery(...args: readonly string[]): readonly string[] {
+  return ['sh', '-c', `export PYTHONPATH="${MODULE}\${PYTHONPATH:+:$PYTHONPATH}"; exec "$0" "$@"`, 'celery', '-A', 'main.celery', ...args];
+}
+
+/** Alive while the file that the module touches is younger than `seconds`; no Python is started to ask. */
+export function alive(seconds: number): k8s.Probe {
+  return { ...shell(`test $(( $(date +%s) - $(stat -c %Y ${PROBES}/alive) )) -lt ${seconds}`), periodSeconds: 15 };
+}
+
+/** Ready while the file is there. */
+export function ready(): k8s.Probe {
+  return shell(`test -e ${PROBES}/ready`);
+}

@@ -1,0 +1,153 @@
+import { Chart, Duration, Size } from 'cdk8s';
+import { Cpu } from 'cdk8s-plus-27';
+import type { Construct } from 'constructs';
+import { config } from '../lib/config.ts';
+import { memory, ownDisk, scratch } from '../lib/disk.ts';
+import { type Endpoint, numberOf, Peer, type Shared } from '../lib/peer.ts';
+import { goMemory, type Resources, shell, tcp } from '../lib/pod.ts';
+import type { SecretRef } from '../lib/secret.ts';
+import type { Target } from '../lib/target.ts';
+import { job, statefulSet } from '../lib/workload.ts';
+import acl from './consul/acl.sh';
+import { policyFiles } from './consul/policies.ts';
+import start from './consul/start.sh';
+
+const API = { consul: 8500, dns: 8600, 'dns-udp': { udp: 8600 } };
+const MEMBERS = { server: 8300, serf: 8301, 'serf-udp': { udp: 8301 } };
+
+export interface ConsulSettings {
+  /** Odd, so that a majority survives the loss of the rest: 1 for a laptop, 3 or 5. All about quorum follows from it. */
+  readonly servers: 1 | 3 | 5;
+  readonly datacenter: string;
+  readonly resources: Resources;
+  /** Disk of each server. */
+  readonly disk: Size;
+}
+
+type Tokens = 'gossip-key' | 'management-token' | 'agent-token' | 'app-token' | 'metrics-token';
+
+interface ConsulProps extends ConsulSettings {
+  readonly image: string;
+  readonly secret: SecretRef<Tokens>;
+  /** Registered under their names and checked, so that DNS answers with the ones that work. */
+  readonly watch: readonly Endpoint[];
+}
+
+/** Consul servers, ACLs on, and the Job that brings in the policies and tokens which others use. */
+export class Consul extends Chart {
+  readonly consul: Endpoint<'consul'>;
+  readonly metrics: Target;
+
+  constructor(scope: Construct, id: string, shared: Shared, props: ConsulProps) {
+    super(scope, id, shared);
+    const { servers, secret } = props;
+    const peer = new Peer(this, id, shared, { component: 'discovery', image: props.image });
+    const api = peer.serve(API);
+    const members = peer.serve(MEMBERS, { name: `${id}-members`, headless: true, early: true });
+    peer.connectSelf(...Object.values(MEMBERS));
+
+    const services = props.watch.map((endpoint) => {
+      const address = `${endpoint.host}.${shared.namespace}.svc.cluster.local`;
+      const port = numberOf(endpoint.port);
+      peer.connect(endpoint);
+      return {
+        id: endpoint.host,
+        name: endpoint.host,
+        address,
+        port,
+        checks: [{ name: 'accepts connections', tcp: `${address}:${port}`, interval: '15s', timeout: '3s' }],
+      };
+    });
+    const settings = {
+      server: true,
+      datacenter: props.datacenter,
+      data_dir: '/consul/data',
+      bind_addr: '0.0.0.0',
+      client_addr: '0.0.0.0',
+      ports: { grpc: -1, grpc_tls: -1, serf_wan: -1 },
+      ui_config: { enabled: true },
+      disable_update_check: true,
+      bootstrap_expect: servers,
+      retry_join: [`${members.name}.${shared.namespace}.svc.cluster.local`],
+      // A server that is stopped says goodbye, and never one more than the quorum can miss.
+      leave_on_terminate: true,
+      ...(servers > 1 && { autopilot: { cleanup_dead_servers: true, min_quorum: Math.floor(servers / 2) + 1 } }),
+      acl: { enabled: true, default_policy: 'deny', enable_token_persistence: true },
+      telemetry: { prometheus_retention_time: '2m', disable_hostname: true },
+      services,
+    };
+    const files = config(peer, () => ({ 'consul.json': `${JSON.stringify(settings, null, 2)}\n`, 'start.sh': start }));
+
+    statefulSet(peer, {
+      service: members,
+      replicas: servers,
+      apart: true,
+      tier: 'data',
+      // Leaving takes 13 s when the others are down too.
+      grace: Duration.seconds(30),
+      containers: [
+        {
+          name: 'consul',
+          image: props.image,
+          command: ['sh', '/etc/consul/start.sh', '-config-file=/etc/consul/consul.json', '-advertise=$(POD_IP)'],
+          env: {
+            POD_IP: { fieldRef: { fieldPath: 'status.podIP' } },
+            CREDENTIALS: `/run/secrets/${secret.name}`,
+            MEMORY: '/run/platform',
+            ...goMemory(props.resources.memory),
+          },
+          ports: { ...API, ...MEMBERS },
+          resources: props.resources,
+          mounts: [
+            files.at('/etc/consul'),
+            secret.mount('gossip-key', 'management-token', 'agent-token'),
+            memory('/run/platform', 'memory', Size.mebibytes(1)),
+            ownDisk('/consul/data', 'data', props.disk, shared),
+            // Where a snapshot is put together.
+            scratch('/tmp', 'tmp', Size.mebibytes(128)),
+          ],
+          // 200 with an empty string means that there is no leader.
+          readiness: shell(
+            `case "$(curl --silent --max-time 4 http://127.0.0.1:${API.consul}/v1/status/leader)" in '"'?*'"') ;; *) exit 1 ;; esac`,
+          ),
+          // Restarting a server because the cluster has no leader would only make it longer.
+          liveness: tcp('consul'),
+        },
+      ],
+    });
+
+    const keeper = new Peer(this, `${id}-acl`, shared, { component: 'bootstrap', image: props.image });
+    const scripts = config(keeper, () => ({ 'acl.sh': acl, ...policyFiles() }));
+    job(keeper, {
+      tier: 'data',
+      grace: Duration.seconds(5),
+      containers: [
+        {
+          name: 'acl',
+          image: props.image,
+          command: ['sh', '/opt/platform/acl.sh'],
+          env: {
+            CONSUL_HTTP_ADDR: `http://${keeper.connect(api.at.consul)}`,
+            CREDENTIALS: `/run/secrets/${secret.name}`,
+            MEMORY: '/run/platform',
+          },
+          resources: { cpu: Cpu.millis(5), memory: Size.mebibytes(48) },
+          mounts: [
+            scripts.at('/opt/platform'),
+            secret.mount('management-token', 'agent-token', 'app-token', 'metrics-token'),
+            memory('/run/platform', 'memory', Size.mebibytes(1)),
+          ],
+        },
+      ],
+    });
+
+    this.consul = api.at.consul;
+    this.metrics = {
+      endpoint: api.at.consul,
+      path: '/v1/agent/metrics',
+      params: { format: ['prometheus'] },
+      hosts: Array.from({ length: servers }, (_, index) => `${id}-${index}.${members.name}`),
+      login: { tokenFile: secret.path('metrics-token') },
+    };
+  }
+}

@@ -1,0 +1,103 @@
+import { Chart, Duration, Size } from 'cdk8s';
+import type { Construct } from 'constructs';
+import { config, yaml } from '../lib/config.ts';
+import { type Disk, scratch } from '../lib/disk.ts';
+import { type Endpoint, Peer, type Shared } from '../lib/peer.ts';
+import { http, type Resources, tcp } from '../lib/pod.ts';
+import type { SecretRef } from '../lib/secret.ts';
+import type { Target } from '../lib/target.ts';
+import { deployment } from '../lib/workload.ts';
+import celery from './grafana/dashboards/celery.json' with { type: 'json' };
+import platform from './grafana/dashboards/platform.json' with { type: 'json' };
+import { datasources } from './grafana/datasources.ts';
+
+const PORTS = { grafana: 3000 };
+
+export interface GrafanaSettings {
+  readonly resources: Resources;
+  /** Disk of its SQLite database: users, and the dashboards they make. */
+  readonly disk: Size;
+}
+
+interface GrafanaProps extends GrafanaSettings {
+  readonly image: string;
+  readonly storage: Disk;
+  readonly secret: SecretRef<'admin-password' | 'secret-key'>;
+  readonly traces: Endpoint<'tempo'>;
+  readonly metricStore: Endpoint<'prometheus'>;
+  readonly logs: Endpoint<'loki'>;
+}
+
+/** One Grafana on SQLite, with every data source and how they lead to one another. */
+export class Grafana extends Chart {
+  readonly grafana: Endpoint<'grafana'>;
+  readonly metrics: Target;
+
+  constructor(scope: Construct, id: string, shared: Shared, props: GrafanaProps) {
+    super(scope, id, shared);
+    const { secret } = props;
+    const peer = new Peer(this, id, shared, { component: 'dashboards', image: props.image });
+    const service = peer.serve(PORTS);
+
+    const sources = datasources({
+      tempo: `http://${peer.connect(props.traces)}`,
+      prometheus: `http://${peer.connect(props.metricStore)}`,
+      loki: `http://${peer.connect(props.logs)}`,
+    });
+    const sourceFiles = config(peer, () => ({ 'platform.yaml': yaml(sources) }), `${id}-datasources`);
+    const provider = { name: 'platform', type: 'file', allowUiUpdates: false, options: { path: '/etc/grafana/dashboards' } };
+    const providerFiles = config(peer, () => ({ 'platform.yaml': yaml({ apiVersion: 1, providers: [provider] }) }), `${id}-providers`);
+    const dashboards = config(
+      peer,
+      () => Object.fromEntries([platform, celery].map((dashboard) => [`${dashboard.uid}.json`, `${JSON.stringify(dashboard, null, 1)}\n`])),
+      `${id}-dashboards`,
+    );
+
+    deployment(peer, {
+      // SQLite: a second Grafana would corrupt it.
+      replace: 'stop',
+      tier: 'view',
+      grace: Duration.seconds(30),
+      containers: [
+        {
+          name: 'grafana',
+          image: props.image,
+          env: {
+            // Applied when the database is first created.
+            GF_SECURITY_ADMIN_PASSWORD__FILE: secret.path('admin-password'),
+            GF_SECURITY_SECRET_KEY__FILE: secret.path('secret-key'),
+            GF_USERS_ALLOW_SIGN_UP: 'false',
+            GF_AUTH_ANONYMOUS_ENABLED: 'false',
+            // Data sources are bundled plugins; an update at start fails on a read-only root and takes them with it.
+            GF_PLUGINS_PREINSTALL_DISABLED: 'true',
+            GF_PLUGINS_PREINSTALL_AUTO_UPDATE: 'false',
+            GF_ANALYTICS_REPORTING_ENABLED: 'false',
+            GF_ANALYTICS_CHECK_FOR_UPDATES: 'false',
+            GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES: 'false',
+            GF_ANALYTICS_FEEDBACK_LINKS_ENABLED: 'false',
+            GF_NEWS_NEWS_FEED_ENABLED: 'false',
+            GF_LOG_MODE: 'console',
+            GF_UNIFIED_STORAGE_INDEX_PATH: '/tmp/bleve',
+          },
+          ports: PORTS,
+          resources: props.resources,
+          mounts: [
+            sourceFiles.at('/etc/grafana/provisioning/datasources'),
+            providerFiles.at('/etc/grafana/provisioning/dashboards'),
+            dashboards.at('/etc/grafana/dashboards'),
+            secret.mount('admin-password', 'secret-key'),
+            props.storage.at('/var/lib/grafana'),
+            scratch('/tmp', 'tmp', Size.mebibytes(128)),
+          ],
+          // The first start migrates its database.
+          startup: { ...http('/api/health', 'grafana'), periodSeconds: 5, failureThreshold: 60 },
+          readiness: http('/api/health', 'grafana'),
+          liveness: tcp('grafana'),
+        },
+      ],
+    });
+
+    this.grafana = service.at.grafana;
+    this.metrics = { endpoint: service.at.grafana };
+  }
+}

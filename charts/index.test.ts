@@ -1,0 +1,193 @@
+import { App } from 'cdk8s';
+import { describe, expect, test } from 'vitest';
+import { type ContainerManifest, type Manifest, manifests, podOf } from '../lib/render.ts';
+import { images } from '../settings/images.ts';
+import { profiles, type Settings } from '../settings/index.ts';
+import { secrets } from '../settings/secrets.ts';
+import { platform } from './index.ts';
+
+function build(settings: Settings): Manifest[] {
+  const app = new App();
+  platform(app, settings);
+  return [...manifests(app).values()].flat();
+}
+
+const workloads = (all: readonly Manifest[]) =>
+  all.flatMap((manifest) => {
+    const pod = podOf(manifest);
+    return pod ? [{ manifest, pod }] : [];
+  });
+const containers = (all: readonly Manifest[]): ContainerManifest[] => workloads(all).flatMap(({ pod }) => pod.containers);
+const named = (all: readonly Manifest[], kind: string, name: string): Manifest => {
+  const found = all.find((manifest) => manifest.kind === kind && manifest.metadata.name === name);
+  if (!found) throw new Error(`there is no ${kind} ${name}`);
+  return found;
+};
+/** Requests are written in m and Mi, whole cores and Gi. */
+const amount = (text: string): number => Number.parseFloat(text) * (text.endsWith('m') ? 0.001 : text.endsWith('Gi') ? 1024 : 1);
+
+describe.each(Object.entries(profiles))('%s', (_, settings) => {
+  const all = build(settings);
+
+  test('every pod has a shape that survives a review', () => {
+    for (const { manifest, pod } of workloads(all)) {
+      expect(pod, manifest.metadata.name).toMatchObject({
+        automountServiceAccountToken: false,
+        enableServiceLinks: false,
+        securityContext: {
+          runAsNonRoot: true,
+          runAsUser: 10001,
+          fsGroupChangePolicy: 'OnRootMismatch',
+          seccompProfile: { type: 'RuntimeDefault' },
+        },
+      });
+      expect(named(all, 'ServiceAccount', pod.serviceAccountName)).toMatchObject({ automountServiceAccountToken: false });
+      expect(named(all, 'PriorityClass', pod.priorityClassName).metadata.name).toMatch(new RegExp(`^${settings.shared.namespace}-`));
+    }
+  });
+
+  test('every container is hardened, bounded, pinned and, unless it ends, probed', () => {
+    for (const { manifest, pod } of workloads(all)) {
+      for (const container of pod.containers) {
+        expect(container.securityContext, manifest.metadata.name).toMatchObject({
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        });
+        const { requests, limits } = container.resources;
+        for (const kind of ['cpu', 'memory', 'ephemeral-storage']) expect(requests[kind] && limits[kind], kind).toBeTruthy();
+        expect(requests.memory).toBe(limits.memory);
+        expect(container.image).toMatch(/^[a-z.]+\/.+:[\w.-]+$/);
+        expect(container.image).not.toMatch(/:latest$/);
+        if (manifest.kind === 'Job') continue;
+        expect(container.readinessProbe && container.livenessProbe, container.name).toBeTruthy();
+        expect(container.readinessProbe).not.toEqual(container.livenessProbe);
+      }
+    }
+  });
+
+  test('every workload with a metrics port is scraped, and the others by an exporter', () => {
+    const jobs = named(all, 'ConfigMap', 'prometheus').data['prometheus.yaml'].match(/job_name: (\S+)/g);
+    const expected = [
+      'arangodb',
+      'redis',
+      ...(settings.cache ? ['redis-cache'] : []),
+      'consul',
+      'tempo',
+      'loki',
+      'prometheus',
+      'otel-collector',
+    ];
+    expect(jobs).toEqual([...expected, 'celery-exporter', 'grafana'].map((name) => `job_name: ${name}`));
+  });
+
+  test('each Secret key is read by those that the list names, and by nobody else', () => {
+    const readers = new Map<string, Set<string>>();
+    for (const { manifest, pod } of workloads(all)) {
+      const mounted = (pod.volumes ?? []).flatMap(({ secret }) => secret?.items.map(({ key }) => `${secret.secretName}/${key}`) ?? []);
+      const variables = pod.containers.flatMap(({ env = [] }) => env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []));
+      for (const key of [...mounted, ...variables.map(({ name, key }) => `${name}/${key}`)]) {
+        readers.set(key, (readers.get(key) ?? new Set()).add(manifest.metadata.labels?.['app.kubernetes.io/name'] ?? ''));
+      }
+    }
+    const unused = [...(settings.cache ? [] : ['redis-cache']), ...(settings.tempo.bucket ? [] : ['object-storage'])];
+    const listed = Object.values(secrets).filter(({ name }) => !unused.includes(name));
+    for (const { name, keys } of listed) {
+      for (const [key, { readers: expected }] of Object.entries(keys)) {
+        expect([...(readers.get(`${name}/${key}`) ?? [])].sort(), `${name}/${key}`).toEqual([...expected].sort());
+        readers.delete(`${name}/${key}`);
+      }
+    }
+    expect([...readers.keys()]).toEqual([]);
+  });
+
+  test.each(['celery-worker-default', 'celery-beat'])('%s has every variable of the env file', (name) => {
+    const env = new Map(podOf(named(all, 'Deployment', name))?.containers[0]?.env?.map((variable) => [variable.name, variable]));
+    for (const variable of ['ARANGO_ROOT_PASSWORD', 'ARANGO_PASSWORD', 'REDIS_PASSWORD'])
+      expect(env.get(variable)).toHaveProperty('valueFrom.secretKeyRef');
+    expect(env.get('ARANGO_DATABASE')?.value).toBe('symphainy_platform');
+    expect(env.get('ARANGO_USERNAME')?.value).toBe('platform_user');
+    expect(env.get('REDIS_URL')?.value).toBe(`redis://:$(REDIS_PASSWORD)@${settings.cache ? 'redis-cache' : 'redis'}:6379/2`);
+    expect(env.get('CELERY_BROKER_URL')?.value).toBe('redis://:$(CELERY_BROKER_PASSWORD)@redis:6379/0');
+    expect(env.get('CELERY_RESULT_BACKEND')?.value).toBe('redis://:$(CELERY_BROKER_PASSWORD)@redis:6379/1');
+    expect(env.get('OTEL_EXPORTER_OTLP_ENDPOINT')?.value).toBe('http://otel-collector:4317');
+    expect(env.get('OTEL_SERVICE_NAME')?.value).toBe('symphainy-platform');
+    expect(env.get('OTEL_RESOURCE_ATTRIBUTES')?.value).toMatch(
+      /^service.name=symphainy-platform,service.version=1.0.0,.*k8s.pod.name=\$\(POD_NAME\)/,
+    );
+    expect(env.get('CONSUL_HTTP_ADDR')?.value).toBe('http://consul:8500');
+    expect(env.get('CONSUL_DATACENTER')?.value).toBe('dc1');
+    expect(env.get('TEMPO_ENDPOINT')?.value).toBe('http://tempo:3200');
+    // Kubernetes expands what stands above, and leaves what stands below as it is written.
+    const order = [...env.keys()];
+    for (const [at, variable] of order.entries()) {
+      for (const [, used = ''] of env.get(variable)?.value?.matchAll(/\$\((\w+)\)/g) ?? [])
+        expect(order.indexOf(used), used).toBeLessThan(at);
+    }
+  });
+
+  test('a Deployment that mounts a disk never has two pods', () => {
+    for (const { manifest, pod } of workloads(all)) {
+      if (manifest.kind !== 'Deployment' || !pod.volumes?.some(({ persistentVolumeClaim }) => persistentVolumeClaim)) continue;
+      expect(manifest.spec).toMatchObject({ replicas: 1, strategy: { type: 'Recreate' } });
+    }
+  });
+
+  test('a budget exists where there is more than one pod, and lets a drain go on', () => {
+    const budgets = all.filter(({ kind }) => kind === 'PodDisruptionBudget');
+    const several = all.filter(({ kind, spec }) => /Deployment|StatefulSet/.test(kind) && (spec.replicas ?? 2) > 1);
+    expect(budgets.map(({ metadata }) => metadata.name)).toEqual(several.map(({ metadata }) => metadata.name));
+    for (const { spec } of budgets) expect(spec).toMatchObject({ maxUnavailable: 1, unhealthyPodEvictionPolicy: 'AlwaysAllow' });
+  });
+
+  test('what an uninstall must not delete lies in setup/', () => {
+    const app = new App();
+    platform(app, settings);
+    const outside = [...manifests(app)].filter(([file]) => !file.startsWith('setup/')).flatMap(([, objects]) => objects);
+    expect(outside.filter(({ kind }) => /^(Namespace|PersistentVolumeClaim|PriorityClass)$/.test(kind))).toEqual([]);
+  });
+});
+
+test('dev fits a laptop: a core and 3 GiB', () => {
+  const all = build(profiles.dev);
+  const total = (kind: string) => containers(all).reduce((sum, { resources }) => sum + amount(resources.requests[kind] ?? '0'), 0);
+  expect(total('cpu')).toBeLessThanOrEqual(1);
+  expect(total('memory')).toBeLessThanOrEqual(3 * 1024);
+});
+
+test('a mirror serves every image', () => {
+  const all = build({ ...profiles.dev, mirror: 'registry.example/hub' });
+  for (const { image } of containers(all)) expect(image).toMatch(/^registry\.example\/hub\/docker\.io\//);
+});
+
+test('one changed setting changes the pods that read it and no others', () => {
+  const templates = (settings: Settings) =>
+    new Map(
+      workloads(build(settings)).map(({ manifest }) => [
+        manifest.metadata.labels?.['app.kubernetes.io/instance'],
+        JSON.stringify(manifest.spec.template),
+      ]),
+    );
+  const before = templates(profiles.dev);
+  const changed = (settings: Settings) => {
+    const after = templates(settings);
+    return [...before.keys()].filter((name) => before.get(name) !== after.get(name));
+  };
+  const { dev } = profiles;
+  expect(changed(dev)).toEqual([]);
+  expect(changed({ ...dev, tempo: { ...dev.tempo, maxSeries: 1 } })).toEqual(['tempo']);
+  expect(changed({ ...dev, images: { ...images, loki: 'docker.io/grafana/loki:3.8.0' } })).toEqual(['loki']);
+});
+
+test('one number decides about quorum', () => {
+  const consul = (servers: 1 | 3 | 5) => {
+    const all = build({ ...profiles.dev, consul: { ...profiles.dev.consul, servers } });
+    return {
+      ...JSON.parse(named(all, 'ConfigMap', 'consul').data['consul.json']),
+      replicas: named(all, 'StatefulSet', 'consul').spec.replicas,
+    };
+  };
+  expect(consul(1)).toMatchObject({ replicas: 1, bootstrap_expect: 1 });
+  expect(consul(3)).toMatchObject({ replicas: 3, bootstrap_expect: 3, autopilot: { min_quorum: 2 } });
+  expect(consul(5)).toMatchObject({ replicas: 5, bootstrap_expect: 5, autopilot: { min_quorum: 3 } });
+});

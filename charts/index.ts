@@ -1,0 +1,103 @@
+import type { App } from 'cdk8s';
+import { Construct } from 'constructs';
+import { mirrored } from '../lib/image.ts';
+import type { Settings } from '../settings/index.ts';
+import { secrets } from '../settings/secrets.ts';
+import { ArangoDB } from './arangodb.ts';
+import type { AppProps } from './celery/app.ts';
+import { CeleryBeat } from './celery-beat.ts';
+import { CeleryExporter } from './celery-exporter.ts';
+import { CeleryWorker } from './celery-worker.ts';
+import { Consul } from './consul.ts';
+import { Grafana } from './grafana.ts';
+import { Loki } from './loki.ts';
+import { OtelCollector } from './otel-collector.ts';
+import { Prometheus } from './prometheus.ts';
+import { Redis } from './redis.ts';
+import { Setup } from './setup.ts';
+import { Tempo } from './tempo.ts';
+
+/** The platform: every chart once, each given what it reaches. Reading this is reading the architecture. */
+export function platform(app: App, settings: Settings): void {
+  const { shared } = settings;
+  const images = mirrored(settings.images, settings.mirror);
+  const setup = new Setup(new Construct(app, 'setup'), 'setup', shared, settings.setup);
+
+  const arangodb = new ArangoDB(app, 'arangodb', shared, {
+    ...settings.arangodb,
+    image: images.arangodb,
+    python: images.app,
+    secret: secrets.arangodb,
+  });
+
+  const redisImages = { image: images.redis, exporter: images.redisExporter };
+  const redis = new Redis(app, 'redis', shared, { ...settings.redis, ...redisImages, secret: secrets.redis });
+  const cache =
+    settings.cache && new Redis(app, 'redis-cache', shared, { ...settings.cache, ...redisImages, secret: secrets['redis-cache'] });
+
+  const prometheus = new Prometheus(app, 'prometheus', shared, {
+    ...settings.prometheus,
+    image: images.prometheus,
+    logins: { arangodb: secrets.arangodb, consul: secrets.consul },
+  });
+  const loki = new Loki(app, 'loki', shared, { ...settings.loki, image: images.loki, bucketSecret: secrets['object-storage'] });
+  const tempo = new Tempo(app, 'tempo', shared, {
+    ...settings.tempo,
+    image: images.tempo,
+    storage: setup.disk('tempo', settings.tempo.disk),
+    metricStore: prometheus.prometheus,
+    bucketSecret: secrets['object-storage'],
+  });
+  const collector = new OtelCollector(app, 'otel-collector', shared, {
+    ...settings.otelCollector,
+    image: images.otelCollector,
+    ...(settings.otelCollector.queue && { queueDisk: setup.disk('otel-collector', settings.otelCollector.queue) }),
+    traces: tempo.spans,
+    logs: loki.loki,
+    metricStore: prometheus.prometheus,
+  });
+  const grafana = new Grafana(app, 'grafana', shared, {
+    ...settings.grafana,
+    image: images.grafana,
+    storage: setup.disk('grafana', settings.grafana.disk),
+    secret: secrets.grafana,
+    traces: tempo.tempo,
+    metricStore: prometheus.prometheus,
+    logs: loki.loki,
+  });
+  const consul = new Consul(app, 'consul', shared, {
+    ...settings.consul,
+    image: images.consul,
+    secret: secrets.consul,
+    watch: [arangodb.app.endpoint, redis.redis, tempo.tempo, loki.loki, prometheus.prometheus, collector.grpc, grafana.grafana],
+  });
+
+  const celery: AppProps = {
+    ...settings.app,
+    image: images.app,
+    broker: redis.database(0),
+    results: redis.database(1),
+    cache: (cache ?? redis).database(2),
+    database: arangodb.app,
+    otlp: collector.grpc,
+    otlpHttp: collector.http,
+    traces: tempo.tempo,
+    consul: consul.consul,
+    consulSecret: secrets.consul,
+    datacenter: settings.consul.datacenter,
+  };
+  new CeleryWorker(app, 'celery-worker', shared, { ...settings.celeryWorker, ...celery });
+  new CeleryBeat(app, 'celery-beat', shared, {
+    ...settings.celeryBeat,
+    ...celery,
+    storage: setup.disk('celery-beat', settings.celeryBeat.disk),
+  });
+  const exporter = new CeleryExporter(app, 'celery-exporter', shared, {
+    ...settings.celeryExporter,
+    image: images.celeryExporter,
+    broker: celery.broker,
+  });
+
+  prometheus.scrape(arangodb.metrics, redis.metrics, ...(cache ? [cache.metrics] : []), consul.metrics, tempo.metrics, loki.metrics);
+  prometheus.scrape(prometheus.metrics, collector.metrics, exporter.metrics, grafana.metrics);
+}

@@ -1,0 +1,111 @@
+import { Chart, Duration, type Size } from 'cdk8s';
+import type { Construct } from 'constructs';
+import { config, yaml } from '../lib/config.ts';
+import { ownDisk } from '../lib/disk.ts';
+import { type Endpoint, numberOf, Peer, type Shared } from '../lib/peer.ts';
+import { http, type Resources } from '../lib/pod.ts';
+import type { SecretRef } from '../lib/secret.ts';
+import type { Target } from '../lib/target.ts';
+import { statefulSet } from '../lib/workload.ts';
+import { ruleGroups } from './prometheus/rules/index.ts';
+
+const PORTS = { prometheus: 9090 };
+
+export interface PrometheusSettings {
+  readonly resources: Resources;
+  readonly disk: Size;
+  /** The oldest sample; the disk's size may drop it earlier. */
+  readonly retention: Duration;
+}
+
+interface PrometheusProps extends PrometheusSettings {
+  readonly image: string;
+  /** What opens the targets that ask for a login. */
+  readonly logins: { readonly arangodb: SecretRef<'metrics-password'>; readonly consul: SecretRef<'metrics-token'> };
+}
+
+/** One Prometheus: scrapes what it is told to, takes what Tempo and the collector write. */
+export class Prometheus extends Chart {
+  readonly prometheus: Endpoint<'prometheus'>;
+  readonly metrics: Target;
+  private readonly peer: Peer;
+  private readonly jobs: object[] = [];
+
+  constructor(scope: Construct, id: string, shared: Shared, props: PrometheusProps) {
+    super(scope, id, shared);
+    const peer = new Peer(this, id, shared, { component: 'metrics', image: props.image });
+    const service = peer.serve(PORTS, { headless: true });
+
+    const files = config(peer, () => ({
+      'prometheus.yaml': yaml({
+        global: { scrape_interval: '30s', external_labels: { cluster: shared.namespace } },
+        rule_files: ['/etc/prometheus/rules.yaml'],
+        storage: {
+          tsdb: {
+            // Four fifths of the disk: the write-ahead log and a compaction in progress come on top.
+            retention: { time: `${props.retention.toHours()}h`, size: `${Math.floor(props.disk.toMebibytes() * 0.8)}MB` },
+            // What a stopped Tempo or collector sends when it comes back is not new.
+            out_of_order_time_window: '1h',
+          },
+        },
+        otlp: { promote_resource_attributes: ['service.version', 'k8s.namespace.name', 'k8s.node.name', 'k8s.pod.name'] },
+        scrape_configs: this.jobs,
+      }),
+      'rules.yaml': yaml({ groups: ruleGroups }),
+    }));
+
+    statefulSet(peer, {
+      service,
+      tier: 'data',
+      grace: Duration.minutes(5),
+      containers: [
+        {
+          name: 'prometheus',
+          image: props.image,
+          args: [
+            '--config.file=/etc/prometheus/prometheus.yaml',
+            '--storage.tsdb.path=/prometheus',
+            '--web.enable-remote-write-receiver',
+            '--web.enable-otlp-receiver',
+            '--enable-feature=exemplar-storage',
+          ],
+          ports: PORTS,
+          resources: props.resources,
+          mounts: [
+            files.at('/etc/prometheus'),
+            props.logins.arangodb.mount('metrics-password'),
+            props.logins.consul.mount('metrics-token'),
+            ownDisk('/prometheus', 'data', props.disk, shared),
+          ],
+          // Replaying the write-ahead log of a full two hours.
+          startup: { ...http('/-/ready', 'prometheus'), periodSeconds: 5, failureThreshold: 180 },
+          readiness: http('/-/ready', 'prometheus'),
+          liveness: http('/-/healthy', 'prometheus'),
+        },
+      ],
+    });
+
+    this.peer = peer;
+    this.prometheus = service.at.prometheus;
+    this.metrics = { endpoint: service.at.prometheus };
+  }
+
+  /** Scrapes these too. */
+  scrape(...targets: readonly Target[]): void {
+    for (const target of targets) {
+      const { endpoint, path, params, login } = target;
+      this.peer.connect(endpoint);
+      const port = numberOf(endpoint.port);
+      this.jobs.push({
+        job_name: endpoint.peer.name,
+        ...(path && { metrics_path: path }),
+        ...(params && { params }),
+        ...(login && 'user' in login && { basic_auth: { username: login.user, password_file: login.passwordFile } }),
+        ...(login && 'tokenFile' in login && { authorization: { credentials_file: login.tokenFile } }),
+        ...(target.discover
+          ? { dns_sd_configs: [{ names: [endpoint.host], type: 'A', port }] }
+          : { static_configs: [{ targets: (target.hosts ?? [endpoint.host]).map((host) => `${host}:${port}`) }] }),
+      });
+    }
+  }
+}

@@ -1,0 +1,20 @@
+/** One alert, in Prometheus' own words. */
+interface Rule {
+  readonly alert: string;
+  readonly expr: string;
+  readonly for: string;
+  /** `page` wakes somebody, because users notice or data is being lost; `ticket` waits for the morning. */
+  readonly labels: { readonly severity: 'page' | 'ticket' };
+  readonly annotations: {
+    readonly summary: string;
+    readonly description: string;
+    /** The first thing to do. */
+    readonly action: string;
+  };
+}
+
+/** Alerts on one topic. */
+export interface RuleGroup {
+  readonly name: string;
+  readonly rules: readonly Rule[];
+}

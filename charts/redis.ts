@@ -1,0 +1,114 @@
+import { Chart, Duration, Size } from 'cdk8s';
+import { Cpu } from 'cdk8s-plus-27';
+import type { Construct } from 'constructs';
+import { config } from '../lib/config.ts';
+import { ownDisk } from '../lib/disk.ts';
+import { type Endpoint, Peer, type Shared } from '../lib/peer.ts';
+import { http, shell, tcp } from '../lib/pod.ts';
+import type { SecretRef } from '../lib/secret.ts';
+import type { Target } from '../lib/target.ts';
+import { statefulSet } from '../lib/workload.ts';
+
+const PORTS = { redis: 6379, metrics: 9121 };
+
+/** A Redis without a disk: a cache. */
+export interface CacheSettings {
+  /** Memory for keys; the container's limit follows from it. */
+  readonly maxmemory: Size;
+  readonly cpu: Cpu;
+}
+
+/** A Redis that keeps what it acknowledged: a broker. */
+export interface BrokerSettings extends CacheSettings {
+  /** Disk of the append-only file. */
+  readonly disk: Size;
+}
+
+interface RedisProps {
+  readonly image: string;
+  readonly exporter: string;
+  readonly secret: SecretRef<'password'>;
+}
+
+/** One of Redis' numbered databases, and what opens it. */
+export interface RedisDatabase {
+  readonly endpoint: Endpoint<'redis'>;
+  readonly secret: SecretRef<'password'>;
+  readonly index: number;
+}
+
+/** One Redis. With a disk it is a broker: full, it refuses writes rather than lose a task. Without, a cache: full, it forgets. */
+export class Redis extends Chart {
+  readonly redis: Endpoint<'redis'>;
+  readonly metrics: Target;
+  private readonly secret: SecretRef<'password'>;
+
+  constructor(scope: Construct, id: string, shared: Shared, props: (BrokerSettings | CacheSettings) & RedisProps) {
+    super(scope, id, shared);
+    const { secret } = props;
+    const disk = 'disk' in props ? props.disk : undefined;
+    const peer = new Peer(this, id, shared, { component: disk ? 'broker' : 'cache', image: props.image });
+    const service = peer.serve(PORTS, { headless: true });
+
+    const maxmemory = props.maxmemory.toMebibytes();
+    const settings = {
+      dir: '/data',
+      maxmemory: `${maxmemory}mb`,
+      'maxmemory-policy': disk ? 'noeviction' : 'allkeys-lru',
+      appendonly: disk ? 'yes' : 'no',
+      // At most one second of acknowledged writes is lost with the node.
+      appendfsync: 'everysec',
+      save: disk ? '3600 1 300 100' : '""',
+      'shutdown-on-sigterm': disk ? 'save' : 'nosave',
+    };
+    const file = config(peer, () => ({
+      'redis.conf': Object.entries(settings)
+        .map(([key, value]) => `${key} ${value}\n`)
+        .join(''),
+    }));
+
+    statefulSet(peer, {
+      service,
+      tier: 'data',
+      // Writing all of it to the disk once, at 20 MiB a second.
+      grace: Duration.seconds(disk ? 30 + Math.ceil(maxmemory / 20) : 30),
+      containers: [
+        {
+          name: 'redis',
+          image: props.image,
+          // The password goes in by standard input: an argument would stand in the process list, and the file knows no variables.
+          command: ['sh', '-c', `exec redis-server /etc/redis/redis.conf - <<END\nrequirepass $(cat ${secret.path('password')})\nEND`],
+          ports: { redis: PORTS.redis },
+          // A fork that saves a busy dataset copies up to all of it; a cache never forks.
+          resources: { cpu: props.cpu, memory: Size.mebibytes(Math.ceil(maxmemory * (disk ? 2 : 1.25)) + 32) },
+          mounts: [file.at('/etc/redis'), secret.mount('password'), ...(disk ? [ownDisk('/data', 'data', disk, shared)] : [])],
+          readiness: shell(`${ask(secret)} -e ping`),
+          // Loading a large file and a long script are signs of life; only silence is not.
+          liveness: { ...shell(`case "$(${ask(secret)} ping 2>&1)" in PONG|LOADING*|BUSY*) ;; *) exit 1 ;; esac`), periodSeconds: 20 },
+        },
+        {
+          name: 'exporter',
+          image: props.exporter,
+          env: { REDIS_ADDR: `redis://localhost:${PORTS.redis}`, REDIS_PASSWORD: secret.env('password') },
+          ports: { metrics: PORTS.metrics },
+          resources: { cpu: Cpu.millis(5), memory: Size.mebibytes(32) },
+          readiness: http('/health', 'metrics'),
+          liveness: tcp('metrics'),
+        },
+      ],
+    });
+
+    this.secret = secret;
+    this.redis = service.at.redis;
+    this.metrics = { endpoint: service.at.metrics };
+  }
+
+  /** The database `index`, of the 16 that a server has. */
+  database(index: number): RedisDatabase {
+    return { endpoint: this.redis, secret: this.secret, index };
+  }
+}
+
+function ask(secret: SecretRef<'password'>): string {
+  return `REDISCLI_AUTH="$(cat ${secret.path('password')})" redis-cli`;
+}

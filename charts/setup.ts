@@ -1,0 +1,92 @@
+import { Chart, type Size } from 'cdk8s';
+import { type Cpu, k8s } from 'cdk8s-plus-27';
+import type { Construct } from 'constructs';
+import { type Disk, KEPT, standingDisk } from '../lib/disk.ts';
+import type { Shared } from '../lib/peer.ts';
+import { priorityClass, tiers } from '../lib/pod.ts';
+import { bytes, cores, millis } from '../lib/quantity.ts';
+
+/** The most that the namespace may ask of the cluster. */
+export interface SetupSettings {
+  readonly quota: {
+    /** Sum of the requests; the room beyond the profile's own lets a rollout overlap and a Job run. */
+    readonly cpu: Cpu;
+    /** Sum of requests and limits, which are equal. */
+    readonly memory: Size;
+    /** Sum of the disks. */
+    readonly disk: Size;
+  };
+}
+
+/** What outlives an uninstall: the namespace and its limits, the priorities, and the disks of Deployments. */
+export class Setup extends Chart {
+  private readonly shared: Shared;
+
+  constructor(scope: Construct, id: string, shared: Shared, settings: SetupSettings) {
+    const labels = {
+      ...shared.labels,
+      'app.kubernetes.io/name': id,
+      'app.kubernetes.io/instance': id,
+      'app.kubernetes.io/component': 'setup',
+    };
+    // No namespace for all: some of these objects have none.
+    super(scope, id, { disableResourceNameHashes: true, labels });
+    this.shared = shared;
+    const { namespace } = shared;
+
+    const restricted = ['enforce', 'audit', 'warn'].flatMap((mode) => [
+      [`pod-security.kubernetes.io/${mode}`, 'restricted'],
+      // Pinned: a release of Kubernetes must not change what is admitted here.
+      [`pod-security.kubernetes.io/${mode}-version`, 'v1.34'],
+    ]);
+    new k8s.KubeNamespace(this, 'namespace', {
+      metadata: { name: namespace, labels: Object.fromEntries(restricted), annotations: KEPT },
+    });
+
+    new k8s.KubeNetworkPolicy(this, 'default-deny', {
+      metadata: { name: 'default-deny', namespace },
+      spec: { podSelector: {}, policyTypes: ['Ingress', 'Egress'] },
+    });
+
+    const memory = bytes(settings.quota.memory);
+    new k8s.KubeResourceQuota(this, 'quota', {
+      metadata: { name: 'quota', namespace },
+      spec: {
+        hard: {
+          'requests.cpu': cores(millis(settings.quota.cpu)),
+          'requests.memory': memory,
+          'limits.memory': memory,
+          'requests.storage': bytes(settings.quota.disk),
+        },
+      },
+    });
+    const amount = k8s.Quantity.fromString;
+    new k8s.KubeLimitRange(this, 'limits', {
+      metadata: { name: 'limits', namespace },
+      spec: {
+        // For a pod that somebody starts by hand: every container of the charts states its own.
+        limits: [
+          {
+            type: 'Container',
+            defaultRequest: { cpu: amount('50m'), memory: amount('128Mi'), 'ephemeral-storage': amount('64Mi') },
+            default: { cpu: amount('1'), memory: amount('128Mi'), 'ephemeral-storage': amount('64Mi') },
+          },
+        ],
+      },
+    });
+
+    tiers.forEach((tier, index) => {
+      new k8s.KubePriorityClass(this, tier, {
+        metadata: { name: priorityClass(namespace, tier) },
+        value: (tiers.length - index) * 10_000,
+        globalDefault: false,
+        description: `Platform in ${namespace}: ${tiers.join(' before ')}.`,
+      });
+    });
+  }
+
+  /** A disk for the Deployment `name`: here, because deleting a workload must never delete its data. */
+  disk(name: string, size: Size): Disk {
+    return standingDisk(this, name, size, this.shared);
+  }
+}

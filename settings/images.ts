@@ -1,0 +1,30 @@
+/** Every image of the platform: registry/repository:tag, optionally @sha256:digest. Renovate keeps the tags. */
+export const images = {
+  // The last 3.11; Apache-2.0. 3.12 changes the licence.
+  // renovate: datasource=docker depName=docker.io/library/arangodb
+  arangodb: 'docker.io/library/arangodb:3.11.14',
+  // The last line under BSD; 7.4 changes the licence.
+  // renovate: datasource=docker depName=docker.io/library/redis
+  redis: 'docker.io/library/redis:7.2.16-alpine',
+  // renovate: datasource=docker depName=docker.io/oliver006/redis_exporter
+  redisExporter: 'docker.io/oliver006/redis_exporter:v1.93.0',
+  // renovate: datasource=docker depName=docker.io/hashicorp/consul
+  consul: 'docker.io/hashicorp/consul:2.0.4',
+  // renovate: datasource=docker depName=docker.io/grafana/tempo
+  tempo: 'docker.io/grafana/tempo:3.1.0',
+  // renovate: datasource=docker depName=docker.io/grafana/loki
+  loki: 'docker.io/grafana/loki:3.7.8',
+  // renovate: datasource=docker depName=docker.io/prom/prometheus
+  prometheus: 'docker.io/prom/prometheus:v3.15.0',
+  // renovate: datasource=docker depName=docker.io/otel/opentelemetry-collector-contrib
+  otelCollector: 'docker.io/otel/opentelemetry-collector-contrib:0.162.0',
+  // renovate: datasource=docker depName=docker.io/danihodovic/celery-exporter
+  celeryExporter: 'docker.io/danihodovic/celery-exporter:0.12.2',
+  // renovate: datasource=docker depName=docker.io/grafana/grafana
+  grafana: 'docker.io/grafana/grafana:13.2.3',
+  // Your own: replace it in the profile, see docs/profiles.md.
+  app: 'docker.io/platform/celery-app:dev',
+} as const satisfies Readonly<Record<string, string>>;
+
+/** One reference for each image that the charts run. */
+export type Images = Readonly<Record<keyof typeof images, string>>;

@@ -1,0 +1,118 @@
+import { Duration, Size } from 'cdk8s';
+import { Cpu } from 'cdk8s-plus-27';
+import type { ArangoDBSettings } from '../charts/arangodb.ts';
+import type { AppSettings } from '../charts/celery/app.ts';
+import type { CeleryBeatSettings } from '../charts/celery-beat.ts';
+import type { CeleryExporterSettings } from '../charts/celery-exporter.ts';
+import type { CeleryWorkerSettings } from '../charts/celery-worker.ts';
+import type { ConsulSettings } from '../charts/consul.ts';
+import type { GrafanaSettings } from '../charts/grafana.ts';
+import type { LokiSettings } from '../charts/loki.ts';
+import type { OtelCollectorSettings } from '../charts/otel-collector.ts';
+import type { PrometheusSettings } from '../charts/prometheus.ts';
+import type { BrokerSettings, CacheSettings } from '../charts/redis.ts';
+import type { SetupSettings } from '../charts/setup.ts';
+import type { TempoSettings } from '../charts/tempo.ts';
+import type { Shared } from '../lib/peer.ts';
+import { type Images, images } from './images.ts';
+
+/** Everything that may differ between two installations of the platform. */
+export interface Settings {
+  readonly shared: Shared;
+  readonly images: Images;
+  /** Pulls every image through this registry, as air-gapped clusters must. @default - from where the image's name says */
+  readonly mirror?: string;
+  readonly setup: SetupSettings;
+  readonly arangodb: ArangoDBSettings;
+  /** The broker, whose tasks are never evicted. */
+  readonly redis: BrokerSettings;
+  /** A cache of its own, so that a full one never touches a task. @default - database 2 of the broker */
+  readonly cache?: CacheSettings;
+  readonly consul: ConsulSettings;
+  readonly tempo: TempoSettings;
+  readonly loki: LokiSettings;
+  readonly prometheus: PrometheusSettings;
+  readonly otelCollector: OtelCollectorSettings;
+  readonly app: AppSettings;
+  readonly celeryWorker: CeleryWorkerSettings;
+  readonly celeryBeat: CeleryBeatSettings & { /** Disk of its schedule. */ readonly disk: Size };
+  readonly celeryExporter: CeleryExporterSettings;
+  readonly grafana: GrafanaSettings;
+}
+
+const { mebibytes, gibibytes } = Size;
+const { millis, units } = Cpu;
+
+/** What one container reserves. */
+const resources = (cpu: Cpu, memory: Size) => ({ cpu, memory });
+
+/** True everywhere. What each profile must decide is left out, so the compiler asks for it. */
+const base = {
+  shared: {
+    disableResourceNameHashes: true,
+    labels: { 'app.kubernetes.io/part-of': 'platform', 'app.kubernetes.io/managed-by': 'cdk8s' },
+  },
+  images,
+  arangodb: { database: 'symphainy_platform', username: 'platform_user' },
+  consul: { datacenter: 'dc1' },
+  app: { name: 'symphainy-platform', version: '1.0.0' },
+  celeryBeat: { disk: gibibytes(1), resources: resources(millis(20), mebibytes(160)) },
+  celeryExporter: { resources: resources(millis(20), mebibytes(128)) },
+};
+
+/** Fits a one-node cluster of 2 CPUs and 4 GiB: one of each, small disks. */
+const dev: Settings = {
+  ...base,
+  // kind and its like load images into the node, where a registry would not have them.
+  shared: { ...base.shared, namespace: 'platform-dev', pull: 'IfNotPresent' },
+  setup: { quota: { cpu: units(2), memory: gibibytes(4), disk: gibibytes(32) } },
+  arangodb: { ...base.arangodb, disk: gibibytes(4), resources: resources(millis(150), mebibytes(640)) },
+  redis: { maxmemory: mebibytes(96), cpu: millis(50), disk: gibibytes(1) },
+  consul: { ...base.consul, servers: 1, disk: gibibytes(1), resources: resources(millis(50), mebibytes(128)) },
+  tempo: { retention: Duration.days(2), maxSeries: 10_000, disk: gibibytes(4), resources: resources(millis(100), mebibytes(320)) },
+  loki: { retention: Duration.days(2), disk: gibibytes(4), resources: resources(millis(75), mebibytes(256)) },
+  prometheus: { retention: Duration.days(7), disk: gibibytes(4), resources: resources(millis(75), mebibytes(288)) },
+  otelCollector: { debug: 'basic', queue: gibibytes(1), resources: resources(millis(50), mebibytes(160)) },
+  app: { ...base.app, longestTask: Duration.minutes(2) },
+  celeryWorker: {
+    pools: [{ name: 'default', queues: ['celery'], replicas: 1, concurrency: 2, resources: resources(millis(150), mebibytes(384)) }],
+  },
+  grafana: { disk: gibibytes(1), resources: resources(millis(75), mebibytes(256)) },
+};
+
+/** Where production keeps traces and logs: the first thing to change. */
+const store = { region: 'eu-central-1', endpoint: { host: 's3.eu-central-1.amazonaws.com', port: 443 } };
+
+/** Replicated where the program can be, sized and kept. */
+const prod: Settings = {
+  ...base,
+  shared: { ...base.shared, namespace: 'platform', pull: 'Always' },
+  setup: { quota: { cpu: units(16), memory: gibibytes(48), disk: gibibytes(400) } },
+  arangodb: { ...base.arangodb, disk: gibibytes(100), resources: resources(units(2), gibibytes(8)) },
+  redis: { maxmemory: gibibytes(2), cpu: millis(500), disk: gibibytes(16) },
+  cache: { maxmemory: gibibytes(2), cpu: millis(250) },
+  consul: { ...base.consul, servers: 3, disk: gibibytes(8), resources: resources(millis(250), mebibytes(512)) },
+  tempo: {
+    retention: Duration.days(14),
+    maxSeries: 100_000,
+    bucket: { ...store, name: 'platform-traces' },
+    disk: gibibytes(32),
+    resources: resources(millis(500), gibibytes(2)),
+  },
+  loki: {
+    retention: Duration.days(30),
+    bucket: { ...store, name: 'platform-logs' },
+    disk: gibibytes(32),
+    resources: resources(millis(500), gibibytes(2)),
+  },
+  prometheus: { retention: Duration.days(30), disk: gibibytes(100), resources: resources(millis(500), gibibytes(4)) },
+  otelCollector: { replicas: 2, resources: resources(millis(250), mebibytes(512)) },
+  app: { ...base.app, longestTask: Duration.minutes(10) },
+  celeryWorker: {
+    pools: [{ name: 'default', queues: ['celery'], replicas: 2, max: 6, concurrency: 4, resources: resources(millis(500), gibibytes(1)) }],
+  },
+  grafana: { disk: gibibytes(8), resources: resources(millis(250), mebibytes(512)) },
+};
+
+/** The installations that `synth` writes, by the name of their folder in dist/. */
+export const profiles = { dev, prod } as const satisfies Readonly<Record<string, Settings>>;
