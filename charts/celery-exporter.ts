@@ -14,6 +14,10 @@ export interface CeleryExporterSettings {
 
 interface CeleryExporterProps extends CeleryExporterSettings {
   readonly image: string;
+  /** The queues that workers take from: counted from the start, whether a worker was ever seen or not. */
+  readonly queues: readonly string[];
+  /** The longest task: where the histogram of run times ends. */
+  readonly longestTask: Duration;
   readonly broker: { readonly endpoint: Endpoint<'redis'>; readonly secret: SecretRef<'password'>; readonly index: number };
 }
 
@@ -42,6 +46,8 @@ export class CeleryExporter extends Chart {
             CE_PORT: `${PORTS.metrics}`,
             // Without it the exporter ends when the broker is away.
             CE_RETRY_INTERVAL: '5',
+            CE_QUEUES: props.queues.join(','),
+            CE_BUCKETS: buckets(props.longestTask).join(','),
           },
           ports: PORTS,
           resources: props.resources,
@@ -53,4 +59,10 @@ export class CeleryExporter extends Chart {
 
     this.metrics = { endpoint: service.at.metrics };
   }
+}
+
+/** Upper bounds in seconds: finer where tasks are quick, up to the longest task. */
+function buckets(longestTask: Duration): readonly number[] {
+  const last = longestTask.toSeconds();
+  return [...[0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600].filter((step) => step < last), last];
 }

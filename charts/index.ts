@@ -96,6 +96,8 @@ export function platform(app: App, settings: Settings): void {
     ...settings.celeryExporter,
     image: images.celeryExporter,
     broker: celery.broker,
+    queues: settings.celeryWorker.pools.flatMap(({ queues }) => queues),
+    longestTask: settings.app.longestTask,
   });
 
   prometheus.scrape(arangodb.metrics, redis.metrics, ...(cache ? [cache.metrics] : []), consul.metrics, tempo.metrics, loki.metrics);

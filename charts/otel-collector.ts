@@ -55,6 +55,8 @@ export class OtelCollector extends Chart {
       sending_queue: { batch: {}, queue_size: 1000, ...(queueDisk && { storage: 'file_storage' }) },
       retry_on_failure: { max_elapsed_time: '0s' },
     };
+    // Without suffixes the names are those of the collector's own documentation, whatever its release adds by default.
+    const prometheusReader = { host: '0.0.0.0', port: METRICS.metrics, without_type_suffix: true, without_units: true };
     const pipeline = (exporter: string) => ({
       receivers: ['otlp'],
       processors: ['memory_limiter'],
@@ -84,7 +86,7 @@ export class OtelCollector extends Chart {
         service: {
           extensions: ['health_check', ...(queueDisk ? ['file_storage'] : [])],
           telemetry: {
-            metrics: { level: 'normal', readers: [{ pull: { exporter: { prometheus: { host: '0.0.0.0', port: METRICS.metrics } } } }] },
+            metrics: { level: 'normal', readers: [{ pull: { exporter: { prometheus: prometheusReader } } }] },
           },
           pipelines: { traces: pipeline('otlp_grpc/tempo'), logs: pipeline('otlp_http/loki'), metrics: pipeline('otlp_http/prometheus') },
         },

@@ -55,6 +55,13 @@ test('the number of pods is left out where something else decides it', () => {
   expect(of('Deployment').spec).not.toHaveProperty('replicas');
 });
 
+test('what a checker must not ask of a single pod is said where it looks', () => {
+  const single = rendered((chart) => deployment(peer(chart, 'a'), { ...shape(), replace: 'stop' }));
+  expect(single('Deployment').metadata.annotations).toEqual({ 'kube-score/ignore': 'deployment-strategy,deployment-replicas' });
+  const several = rendered((chart) => deployment(peer(chart, 'a'), { ...shape(), replace: 'overlap' }));
+  expect(several('Deployment').metadata.annotations).toBeUndefined();
+});
+
 test('a Job is named by what it runs', () => {
   const name = (text: string) =>
     rendered((chart) => {

@@ -23,7 +23,7 @@ export function statefulSet(peer: Peer, shape: StatefulSetShape): void {
     .flatMap((container) => container.mounts ?? [])
     .flatMap((mount) => (mount.claim ? [{ metadata: { name: mount.name }, spec: mount.claim }] : []));
   new k8s.KubeStatefulSet(peer, 'workload', {
-    metadata: peer.metadata(),
+    metadata: metadata(peer, peer.name),
     spec: {
       serviceName: shape.service.name,
       replicas,
@@ -55,7 +55,7 @@ export function deployment(peer: Peer, shape: DeploymentShape): void {
   const { name = peer.name, replicas = 1 } = shape;
   const selector = peer.selector(name);
   new k8s.KubeDeployment(peer, `workload-${name}`, {
-    metadata: peer.metadata(name, name),
+    metadata: metadata(peer, name, name, shape.replace === 'stop' ? ['deployment-strategy', 'deployment-replicas'] : []),
     spec: {
       ...(!shape.scaled && { replicas }),
       revisionHistoryLimit: 3,
@@ -79,10 +79,21 @@ export function job(peer: Peer, shape: PodShape): void {
   const checksums = shape.containers.flatMap(({ mounts = [] }) => mounts.map(({ checksum }) => checksum?.()));
   const name = `${peer.name}-${hash([template.spec, checksums]).slice(0, 8)}`;
   new k8s.KubeJob(peer, 'workload', {
-    metadata: peer.metadata(name),
+    metadata: metadata(peer, name),
     // With the growing pause between two tries, this lasts for an hour: longer than any peer's first start.
     spec: { backoffLimit: 15, template },
   });
+}
+
+/** A workload's metadata, with the checks that do not fit it where kube-score and checkov look for their exceptions. */
+function metadata(peer: Peer, name: string, instance?: string, exceptions: readonly string[] = []): k8s.ObjectMeta {
+  const loaded = peer.shared.pull === 'IfNotPresent';
+  const score = [...exceptions, ...(loaded ? ['container-image-pull-policy'] : [])];
+  const annotations = {
+    ...(score.length > 0 && { 'kube-score/ignore': score.join(',') }),
+    ...(loaded && { 'checkov.io/skip1': 'CKV_K8S_15=the images are loaded into the nodes and their tags are pinned' }),
+  };
+  return { ...peer.metadata(name, instance), ...(Object.keys(annotations).length > 0 && { annotations }) };
 }
 
 function budget(peer: Peer, name: string): void {
