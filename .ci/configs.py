@@ -1,0 +1,19 @@
+"""configs.py DIST FOLDER: writes each ConfigMap of DIST as a folder of its files, and Grafana's variables as a list."""
+
+import sys
+from pathlib import Path
+
+import yaml
+
+dist, out = map(Path, sys.argv[1:])
+for file in sorted(dist.glob("*.yaml")):
+    for manifest in yaml.safe_load_all(file.read_text()):
+        name = manifest["metadata"]["name"]
+        if manifest["kind"] == "ConfigMap":
+            folder = out / name
+            folder.mkdir(parents=True)
+            for key, text in manifest["data"].items():
+                (folder / key).write_text(text)
+        if manifest["kind"] == "Deployment" and name == "grafana":
+            variables = manifest["spec"]["template"]["spec"]["containers"][0]["env"]
+            (out / "grafana.env").write_text("".join(f"{each['name']}={each['value']}\n" for each in variables))
