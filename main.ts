@@ -7,15 +7,24 @@ import { profiles } from './settings/index.ts';
 
 const out = process.env.CDK8S_OUTDIR ?? 'dist';
 
-// All is rendered before anything is written: a refusal leaves the folder as it was.
-const files = Object.entries(profiles).flatMap(([profile, settings]) => {
+const apps = Object.entries(profiles).map(([profile, settings]) => {
   const app = new App();
   platform(app, settings);
-  return [...manifests(app)].map(([file, objects]) => ({ path: `${out}/${profile}/${file}`, content: text(objects) }));
+  return { profile, app };
 });
+const findings = apps.flatMap(({ profile, app }) => app.node.validate().map((finding) => `${profile}/${finding}`));
 
-rmSync(out, { recursive: true, force: true });
-for (const { path, content } of files) {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, content);
+// Everything is rendered and checked before anything is written: a refusal leaves the folder as it was.
+if (findings.length > 0) {
+  console.error(findings.join('\n'));
+  process.exitCode = 1;
+} else {
+  rmSync(out, { recursive: true, force: true });
+  for (const { profile, app } of apps) {
+    for (const [file, objects] of manifests(app)) {
+      const path = `${out}/${profile}/${file}`;
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, text(objects));
+    }
+  }
 }

@@ -1,6 +1,8 @@
 import type { App } from 'cdk8s';
 import { Construct } from 'constructs';
 import { mirrored } from '../lib/image.ts';
+import { manifests } from '../lib/render.ts';
+import { check } from '../lib/rules/index.ts';
 import type { Settings } from '../settings/index.ts';
 import { secrets } from '../settings/secrets.ts';
 import { ArangoDB } from './arangodb.ts';
@@ -9,6 +11,7 @@ import { CeleryBeat } from './celery-beat.ts';
 import { CeleryExporter } from './celery-exporter.ts';
 import { CeleryWorker } from './celery-worker.ts';
 import { Consul } from './consul.ts';
+import { frozen } from './frozen.ts';
 import { Grafana } from './grafana.ts';
 import { Loki } from './loki.ts';
 import { OtelCollector } from './otel-collector.ts';
@@ -102,4 +105,12 @@ export function platform(app: App, settings: Settings): void {
 
   prometheus.scrape(arangodb.metrics, redis.metrics, ...(cache ? [cache.metrics] : []), consul.metrics, tempo.metrics, loki.metrics);
   prometheus.scrape(prometheus.metrics, collector.metrics, exporter.metrics, grafana.metrics);
+
+  const buckets = [settings.tempo.bucket, settings.loki.bucket].flatMap((bucket) => (bucket ? [bucket.endpoint] : []));
+  const facts = {
+    secrets: Object.fromEntries(Object.values(secrets).map(({ name, keys }) => [name, Object.keys(keys)])),
+    externals: buckets.map(({ host, port }) => `${host}:${port}`),
+    frozen: { ...frozen, 'celery-worker': { ...frozen['celery-worker'], grace: settings.app.longestTask.toSeconds() } },
+  };
+  app.node.addValidation({ validate: () => check(manifests(app), facts) });
 }

@@ -52,7 +52,6 @@ const MODULE = '/opt/platform';
 export function appEnv(peer: Peer, props: AppProps): Record<string, string | k8s.EnvVarSource> {
   const { broker, results, cache, database } = props;
   const redis = (password: string, { endpoint, index }: Redis) => `redis://:$(${password})@${peer.connect(endpoint)}/${index}`;
-  peer.connect(props.otlpHttp);
   return {
     ARANGO_URL: `http://${peer.connect(database.endpoint)}`,
     ARANGO_ROOT_PASSWORD: database.secret.env('root-password'),
@@ -69,6 +68,8 @@ export function appEnv(peer: Peer, props: AppProps): Record<string, string | k8s
     NODE_NAME: { fieldRef: { fieldPath: 'spec.nodeName' } },
     OTEL_EXPORTER_OTLP_ENDPOINT: `http://${peer.connect(props.otlp)}`,
     OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
+    // For what speaks OTLP by HTTP only.
+    OTLP_HTTP_ENDPOINT: `http://${peer.connect(props.otlpHttp)}`,
     OTEL_SERVICE_NAME: props.name,
     OTEL_RESOURCE_ATTRIBUTES: [
       `service.name=${props.name}`,

@@ -1,0 +1,151 @@
+import { parseAllDocuments } from 'yaml';
+import type { Manifest } from '../render.ts';
+import type { Finding, Platform, Workload } from './platform.ts';
+
+/** An address that a pod's config, argument or variable names. */
+export interface Mention {
+  readonly host: string;
+  /** @default undefined - only the host is named, and all its ports are meant */
+  readonly port?: number;
+  readonly object: Manifest;
+  readonly field: string;
+}
+
+/** Where a mention leads. */
+export interface Destination {
+  readonly workload: Workload;
+  /** The number of the container's port. */
+  readonly port: number;
+  readonly protocol: string;
+}
+
+interface ServicePort {
+  readonly port: number;
+  readonly targetPort: string | number;
+  readonly protocol?: string;
+}
+
+const HERE = /^(localhost|127\.0\.0\.1|0\.0\.0\.0)$/;
+
+const known = new WeakMap<Workload, readonly Mention[]>();
+
+/** Every address that the workload names. */
+export function mentions(platform: Platform, workload: Workload): readonly Mention[] {
+  const found = known.get(workload) ?? read(platform, workload);
+  known.set(workload, found);
+  return found;
+}
+
+function read(platform: Platform, { object, pod }: Workload): readonly Mention[] {
+  const found: Mention[] = [];
+  const add = (text: string, owner: Manifest, field: string) => {
+    for (const [, host = '', port] of text.matchAll(
+      /(?<![\w.$%{-])((?:[a-z][a-z0-9.-]*[a-z0-9])|\d+\.\d+\.\d+\.\d+):(\d{2,5})(?![\w.:]*[a-z])/g,
+    )) {
+      found.push({ host, port: Number(port), object: owner, field });
+    }
+    for (const [, host = ''] of text.matchAll(/(?<![\w.-])([a-z][a-z0-9.-]*\.svc\.cluster\.local)(?![\w:.-])/g))
+      found.push({ host, object: owner, field });
+    // A URL without a port means the scheme's own.
+    for (const [, scheme, host = ''] of text.matchAll(/\b(https?):\/\/([a-z][a-z0-9-]*)(?=["'/\s]|$)/g)) {
+      found.push({ host, port: scheme === 'https' ? 443 : 80, object: owner, field });
+    }
+  };
+  for (const [at, container] of pod.containers.entries()) {
+    const path = `spec.template.spec.containers[${at}]`;
+    for (const { name, value } of container.env ?? []) add(value ?? '', object, `${path}.env.${name}`);
+    for (const text of [...(container.command ?? []), ...(container.args ?? [])]) add(text, object, `${path}.args`);
+    for (const probe of ['startupProbe', 'readinessProbe', 'livenessProbe'] as const) {
+      add(container[probe]?.exec?.command.join(' ') ?? '', object, `${path}.${probe}`);
+    }
+  }
+  for (const { configMap } of pod.volumes ?? []) {
+    const config = configMap && platform.find('ConfigMap', configMap.name);
+    for (const [key, text] of Object.entries<string>(config?.data ?? {})) {
+      if (!config) continue;
+      add(text, config, `data.${key}`);
+      if (/\.ya?ml$/.test(key))
+        for (const { names, port } of discoveries(text))
+          found.push(...names.map((host) => ({ host, port, object: config, field: `data.${key}` })));
+    }
+  }
+  return found;
+}
+
+/** Prometheus asks DNS for names and adds the port itself. */
+function discoveries(text: string): { names: string[]; port: number }[] {
+  const found: { names: string[]; port: number }[] = [];
+  const walk = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    const { names, port } = value as { names?: unknown; port?: unknown };
+    if (Array.isArray(names) && typeof port === 'number') found.push({ names: names.map(String), port });
+    Object.values(value).forEach(walk);
+  };
+  if (text.includes('dns_sd_configs')) for (const document of parseAllDocuments(text)) walk(document.toJS());
+  return found;
+}
+
+/** The pods and ports that a mention means; undefined if nothing answers there. */
+export function resolve(platform: Platform, from: Workload, { host, port }: Mention): readonly Destination[] | undefined {
+  if (HERE.test(host)) {
+    const declared = from.pod.containers.flatMap(({ ports = [] }) => ports).filter(({ containerPort }) => containerPort === port);
+    return declared.length > 0 ? [] : undefined;
+  }
+  if (platform.facts.externals.some((external) => external === `${host}:${port}`)) return [];
+  const namespace = from.object.metadata.namespace ?? '';
+  const [name = '', pod, ...more] = host
+    .replace(new RegExp(`\\.${namespace}(\\.svc(\\.cluster\\.local)?)?$`), '')
+    .split('.')
+    .reverse();
+  const service = more.length === 0 ? platform.find('Service', name) : undefined;
+  const workloads = platform
+    .selected(service?.spec.selector)
+    .filter(({ object, replicas }) => !pod || isPodOf(pod, object, replicas, name));
+  const destinations = workloads.flatMap((workload) => {
+    const declared = workload.pod.containers.flatMap(({ ports = [] }) => ports);
+    // A pod's own name leads to the pod, whatever ports the Service lists.
+    const wanted: readonly ServicePort[] = pod
+      ? declared.map(({ name, containerPort, protocol }) => ({ port: containerPort, targetPort: name, protocol }))
+      : (service?.spec.ports ?? []);
+    return wanted.flatMap((each) => {
+      const target = declared.find(
+        ({ name, containerPort, protocol }) =>
+          (name === each.targetPort || containerPort === each.targetPort) && protocol === each.protocol,
+      );
+      return target && (port === undefined || each.port === port)
+        ? [{ workload, port: target.containerPort, protocol: target.protocol ?? 'TCP' }]
+        : [];
+    });
+  });
+  return destinations.length > 0 ? destinations : undefined;
+}
+
+function isPodOf(pod: string, { kind, metadata, spec }: Manifest, replicas: number, service: string): boolean {
+  const ordinal = /-(\d+)$/.exec(pod);
+  return (
+    kind === 'StatefulSet' && spec.serviceName === service && pod === `${metadata.name}${ordinal?.[0]}` && Number(ordinal?.[1]) < replicas
+  );
+}
+
+/** Every `host:port` in a config, an argument or a variable leads to a Service and a port, or to a declared address outside. */
+export function* addresses(platform: Platform): Iterable<Finding> {
+  for (const workload of platform.workloads) {
+    for (const mention of mentions(platform, workload)) {
+      if (resolve(platform, workload, mention)) continue;
+      const { object, field, host, port } = mention;
+      yield HERE.test(host)
+        ? {
+            object,
+            field,
+            wrong: `${host}:${port} is a port that no container of ${workload.object.metadata.name} declares`,
+            mend: 'declare the port, or name the one that is declared',
+          }
+        : {
+            object,
+            field,
+            wrong: `${host}${port === undefined ? '' : `:${port}`} leads to no Service and port of this profile`,
+            mend: 'take the address from peer.connect, or declare it as an address outside',
+          };
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import type { Finding, Platform } from './platform.ts';
+
+/** Every claim that a pod mounts exists, belongs to one workload alone, and is never mounted by two of its pods; every claim is mounted. */
+export function* claims(platform: Platform): Iterable<Finding> {
+  const owners = new Map<string, string>();
+  for (const { object, pod, replicas } of platform.workloads) {
+    for (const { persistentVolumeClaim } of pod.volumes ?? []) {
+      const name = persistentVolumeClaim?.claimName;
+      if (!name) continue;
+      const field = 'spec.template.spec.volumes';
+      if (!platform.find('PersistentVolumeClaim', name))
+        yield { object, field, wrong: `there is no PersistentVolumeClaim ${name}`, mend: 'let setup make the disk' };
+      const owner = owners.get(name);
+      if (owner)
+        yield {
+          object,
+          field,
+          wrong: `the claim ${name} is ${owner}'s already, and one node at a time can mount it`,
+          mend: 'give each workload its own disk',
+        };
+      owners.set(name, object.metadata.name);
+      if (replicas > 1)
+        yield {
+          object,
+          field: 'spec.replicas',
+          wrong: `${replicas} pods mount the claim ${name}, which one node at a time can`,
+          mend: 'run one, or drop the disk',
+        };
+      if (object.kind === 'Deployment' && object.spec.strategy.type !== 'Recreate') {
+        yield {
+          object,
+          field: 'spec.strategy',
+          wrong: `a rollout would start a second pod while the first holds the claim ${name}`,
+          mend: 'replace it with `stop`',
+        };
+      }
+    }
+  }
+  for (const object of platform.of('PersistentVolumeClaim')) {
+    if (!owners.has(object.metadata.name))
+      yield { object, field: 'metadata.name', wrong: 'no pod mounts it', mend: 'mount it, or drop the disk' };
+  }
+}

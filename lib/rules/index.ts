@@ -1,0 +1,60 @@
+import type { Manifest } from '../render.ts';
+import { accounts } from './accounts.ts';
+import { addresses } from './addresses.ts';
+import { budgets } from './budgets.ts';
+import { claims } from './claims.ts';
+import { configs } from './configs.ts';
+import { datasources } from './datasources.ts';
+import { duplicates } from './duplicates.ts';
+import { frozen } from './frozen.ts';
+import { governingServices } from './governing-services.ts';
+import { grace } from './grace.ts';
+import { images } from './images.ts';
+import { mounts } from './mounts.ts';
+import { openPaths, usedPaths } from './paths.ts';
+import { plainSecrets } from './plain-secrets.ts';
+import { type Facts, Platform, type Rule } from './platform.ts';
+import { policies } from './policies.ts';
+import { probes } from './probes.ts';
+import { quota } from './quota.ts';
+import { resources } from './resources.ts';
+import { scrapes } from './scrapes.ts';
+import { secrets } from './secrets.ts';
+import { services } from './services.ts';
+
+/** Every rule, by the name that its findings carry. */
+export const rules: Readonly<Record<string, Rule>> = {
+  accounts,
+  addresses,
+  budgets,
+  claims,
+  configs,
+  datasources,
+  duplicates,
+  frozen,
+  governingServices,
+  grace,
+  images,
+  mounts,
+  openPaths,
+  plainSecrets,
+  policies,
+  probes,
+  quota,
+  resources,
+  scrapes,
+  secrets,
+  services,
+  usedPaths,
+};
+
+/** One line for each finding: file, object, field, what is wrong, what to do, and the rule that says so. */
+export function check(files: ReadonlyMap<string, readonly Manifest[]>, facts: Facts): string[] {
+  const platform = new Platform(files, facts);
+  return Object.entries(rules).flatMap(([name, rule]) =>
+    [...rule(platform)].map(
+      ({ object, field, wrong, mend }) =>
+        `${platform.fileOf(object)}: ${object.kind} ${object.metadata.name}: ${field}: ${wrong}; ${mend} (${name})`,
+    ),
+  );
+}

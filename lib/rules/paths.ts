@@ -1,0 +1,106 @@
+import { type Mention, mentions, resolve } from './addresses.ts';
+import { type Finding, matches, type Platform, type Workload } from './platform.ts';
+
+interface Port {
+  readonly port: number;
+  readonly protocol: string;
+}
+interface PolicyRule {
+  readonly ports?: readonly Port[];
+  readonly to?: readonly PolicyPeer[];
+  readonly from?: readonly PolicyPeer[];
+}
+interface PolicyPeer {
+  readonly podSelector?: { readonly matchLabels?: Readonly<Record<string, string>> };
+  readonly namespaceSelector?: object;
+  readonly ipBlock?: { readonly cidr: string };
+}
+
+/** Whether a rule of the workload's policies lets it exchange `port` with pods of these labels. */
+function allows(platform: Platform, workload: Workload, way: 'egress' | 'ingress', other: Workload, port: Port): boolean {
+  return platform.of('NetworkPolicy').some(({ spec }) => {
+    if (!matches(spec.podSelector.matchLabels ?? {}, workload.labels)) return false;
+    const rules: readonly PolicyRule[] = spec[way] ?? [];
+    return rules.some(
+      (rule) =>
+        (rule.to ?? rule.from ?? []).some(
+          ({ podSelector, namespaceSelector }) => podSelector && !namespaceSelector && matches(podSelector.matchLabels ?? {}, other.labels),
+        ) && (rule.ports ?? []).some((each) => each.port === port.port && each.protocol === port.protocol),
+    );
+  });
+}
+
+/** Every connection that a config names is allowed by the policies of both sides. */
+export function* openPaths(platform: Platform): Iterable<Finding> {
+  for (const workload of platform.workloads) {
+    for (const mention of mentions(platform, workload)) {
+      const { object, field } = mention;
+      // Only the host is named: that it leads somewhere is all that can be said.
+      if (mention.port === undefined) continue;
+      for (const { workload: other, ...port } of resolve(platform, workload, mention) ?? []) {
+        if (other === workload && workload.replicas === 1) continue;
+        const [from, to] = [workload.object.metadata.name, other.object.metadata.name];
+        const wrong = (policy: string, way: string) =>
+          `${from} uses ${to} ${port.port}/${port.protocol}, and the ${way} rules of ${policy} do not allow it`;
+        const mend = 'take the address from peer.connect, which opens the path on both sides';
+        if (!allows(platform, workload, 'egress', other, port)) yield { object, field, wrong: wrong(from, 'egress'), mend };
+        if (!allows(platform, other, 'ingress', workload, port)) yield { object, field, wrong: wrong(to, 'ingress'), mend };
+      }
+    }
+  }
+}
+
+/** No policy allows a path that no config uses. */
+export function* usedPaths(platform: Platform): Iterable<Finding> {
+  const named = platform.workloads.map((workload) => ({ workload, mentions: mentions(platform, workload) }));
+  const uses = (from: Workload, to: Workload, { port, protocol }: Port, all: readonly Mention[]) =>
+    all.some(
+      (mention) =>
+        (mention.port !== undefined || from === to) &&
+        resolve(platform, from, mention)?.some((end) => end.workload === to && end.port === port && end.protocol === protocol),
+    );
+  const leaves = (port: Port, all: readonly Mention[], text: string) =>
+    platform.facts.externals.some(
+      (external) =>
+        external.endsWith(`:${port.port}`) &&
+        (all.some(({ host }) => external.startsWith(`${host}:`)) || text.includes(external.split(':')[0] ?? external)),
+    );
+
+  for (const policy of platform.of('NetworkPolicy')) {
+    const guarded = named.filter(({ workload }) => matches(policy.spec.podSelector.matchLabels ?? {}, workload.labels));
+    for (const way of ['egress', 'ingress'] as const) {
+      const rules: readonly PolicyRule[] = policy.spec[way] ?? [];
+      for (const [at, rule] of rules.entries()) {
+        for (const { podSelector, namespaceSelector, ipBlock } of rule.to ?? rule.from ?? []) {
+          // DNS is everybody's.
+          if (namespaceSelector) continue;
+          const others = named.filter(({ workload }) => matches(podSelector?.matchLabels ?? {}, workload.labels));
+          for (const port of rule.ports ?? []) {
+            const used = ipBlock
+              ? guarded.some(({ workload, mentions }) => leaves(port, mentions, textOf(platform, workload)))
+              : guarded.some((mine) =>
+                  others.some((other) =>
+                    way === 'egress'
+                      ? uses(mine.workload, other.workload, port, mine.mentions)
+                      : uses(other.workload, mine.workload, port, other.mentions),
+                  ),
+                );
+            if (used) continue;
+            yield {
+              object: policy,
+              field: `spec.${way}[${at}]`,
+              wrong: `it allows ${ipBlock?.cidr ?? Object.values(podSelector?.matchLabels ?? {}).join(' ')} ${port.port}/${port.protocol}, and nothing uses that path`,
+              mend: 'drop the connection, or use the address that it returned',
+            };
+          }
+        }
+      }
+    }
+  }
+}
+
+/** All configs that the workload mounts. */
+function textOf(platform: Platform, { pod }: Workload): string {
+  const configs = (pod.volumes ?? []).flatMap(({ configMap }) => (configMap ? [platform.find('ConfigMap', configMap.name)] : []));
+  return configs.flatMap((config) => Object.values<string>(config?.data ?? {})).join('\n');
+}

@@ -1,0 +1,43 @@
+import { type Finding, type Platform, quantity, type Workload } from './platform.ts';
+
+/** What runs fits the namespace's quota, with every rollout that starts a second pod before it stops the first. */
+export function* quota(platform: Platform): Iterable<Finding> {
+  const disks = [
+    ...platform.of('PersistentVolumeClaim').map(({ spec }) => ({ spec, times: 1 })),
+    ...platform
+      .of('StatefulSet')
+      .flatMap(({ spec }) => spec.volumeClaimTemplates.map((claim: { spec: unknown }) => ({ spec: claim.spec, times: spec.replicas }))),
+  ];
+  const pods = (kind: 'requests' | 'limits', resource: string) =>
+    platform.workloads.reduce(
+      (sum, workload) =>
+        sum +
+        most(platform, workload) * workload.pod.containers.reduce((all, { resources }) => all + quantity(resources?.[kind]?.[resource]), 0),
+      0,
+    );
+  const used: Readonly<Record<string, number>> = {
+    'requests.cpu': pods('requests', 'cpu'),
+    'requests.memory': pods('requests', 'memory'),
+    'limits.memory': pods('limits', 'memory'),
+    'requests.storage': disks.reduce((sum, { spec, times }) => sum + times * quantity(spec.resources.requests.storage), 0),
+  };
+  for (const object of platform.of('ResourceQuota')) {
+    for (const [name, hard] of Object.entries<string>(object.spec.hard)) {
+      const need = Math.round((used[name] ?? 0) * 1000) / 1000;
+      const unit = name === 'requests.cpu' ? 'cores' : 'MiB';
+      if (need > quantity(hard))
+        yield {
+          object,
+          field: `spec.hard["${name}"]`,
+          wrong: `it is ${hard}, and a rollout of this profile needs ${need} ${unit}`,
+          mend: 'raise settings.setup.quota, or lower what is requested',
+        };
+    }
+  }
+}
+
+/** The most pods of a workload at one time. */
+function most(platform: Platform, { object, replicas }: Workload): number {
+  const scaler = platform.of('HorizontalPodAutoscaler').find(({ spec }) => spec.scaleTargetRef.name === object.metadata.name);
+  return (scaler?.spec.maxReplicas ?? replicas) + (object.spec.strategy?.rollingUpdate?.maxSurge ?? 0);
+}

@@ -1,0 +1,460 @@
+import { App, Chart, Duration, Size } from 'cdk8s';
+import { Cpu, k8s } from 'cdk8s-plus-27';
+import { Construct } from 'constructs';
+import { describe, expect, test } from 'vitest';
+import { config, yaml } from '../config.ts';
+import { ownDisk, standingDisk } from '../disk.ts';
+import { http, tcp } from '../pod.ts';
+import { type Manifest, manifests } from '../render.ts';
+import { secretRefs } from '../secret.ts';
+import { peer, shared } from '../testing.ts';
+import { deployment, statefulSet } from '../workload.ts';
+import { check, rules } from './index.ts';
+import type { Facts } from './platform.ts';
+
+const { redis: secret } = secretRefs({ redis: { password: { format: 'password', purpose: 'opens', readers: ['server', 'client'] } } });
+const facts: Facts = {
+  secrets: { redis: ['password'] },
+  externals: ['s3.example.org:443'],
+  frozen: { server: { serviceName: 'server', claims: ['data ReadWriteOnce'], grace: 30 }, client: { grace: 5 }, watcher: { grace: 5 } },
+};
+
+/** A platform in which all is well: a server with a disk, a client that uses it and the world, and one who watches both. */
+function good(): Map<string, Manifest[]> {
+  const app = new App();
+  const chart = new Chart(app, 'all', shared);
+  const resources = { cpu: Cpu.millis(100), memory: Size.mebibytes(64) };
+  const common = { tier: 'data', grace: Duration.seconds(30) } as const;
+  const image = 'example.org/a:1.2.3';
+
+  const server = peer(chart, 'server');
+  const service = server.serve({ redis: 6379, metrics: 9121 }, { headless: true });
+  server.connectSelf(6379);
+  statefulSet(server, {
+    ...common,
+    service,
+    replicas: 3,
+    containers: [
+      {
+        name: 'server',
+        image,
+        command: ['serve', `--password-file=${secret.path('password')}`],
+        args: ['--join=server.test.svc.cluster.local'],
+        ports: { redis: 6379, metrics: 9121 },
+        resources,
+        mounts: [secret.mount('password'), ownDisk('/data', 'data', Size.gibibytes(1), shared)],
+        readiness: http('/ready', 'redis'),
+        liveness: tcp('redis'),
+      },
+    ],
+  });
+
+  const client = peer(chart, 'client');
+  const [server6379, store] = [client.connect(service.at.redis), client.leave({ host: 's3.example.org', port: 443 })];
+  const files = config(client, () => ({
+    'client.yaml': yaml({
+      listen: '0.0.0.0:8080',
+      server: server6379,
+      store,
+    }),
+    'sources.yaml': yaml({ datasources: [{ uid: 'prometheus', jsonData: { tracesToMetrics: { datasourceUid: 'prometheus' } } }] }),
+    'board.json': JSON.stringify({ panels: [{ datasource: { uid: 'prometheus' } }] }),
+  }));
+  deployment(client, {
+    ...common,
+    replace: 'stop',
+    containers: [
+      {
+        name: 'client',
+        image,
+        args: ['--config=/etc/client/client.yaml'],
+        env: { PASSWORD: secret.env('password'), URL: 'redis://:$(PASSWORD)@server:6379/0' },
+        ports: { http: 8080 },
+        resources,
+        mounts: [files.at('/etc/client'), standingDisk(new Construct(chart, 'disks'), 'client', Size.gibibytes(1), shared).at('/state')],
+        readiness: http('/ready', 'http'),
+        liveness: tcp('http'),
+      },
+    ],
+  });
+
+  const watcher = peer(chart, 'watcher');
+  const targets = [0, 1, 2].map((ordinal) => `server-${ordinal}.server:9121`);
+  watcher.connect(service.at.metrics);
+  const scrape = config(watcher, () => ({ 'prometheus.yaml': yaml({ scrape_configs: [{ static_configs: [{ targets }] }] }) }));
+  deployment(watcher, {
+    ...common,
+    replace: 'overlap',
+    containers: [
+      {
+        name: 'watcher',
+        image,
+        ports: { web: 9090 },
+        resources,
+        mounts: [scrape.at('/etc/watcher')],
+        readiness: http('/ready', 'web'),
+        liveness: tcp('web'),
+      },
+    ],
+  });
+
+  new k8s.KubePriorityClass(chart, 'priority', { metadata: { name: 'test-data' }, value: 1 });
+  const hard = Object.entries({ 'requests.cpu': '600m', 'requests.memory': '384Mi', 'limits.memory': '384Mi', 'requests.storage': '4Gi' });
+  new k8s.KubeResourceQuota(chart, 'quota', {
+    metadata: { name: 'quota' },
+    spec: { hard: Object.fromEntries(hard.map(([name, amount]) => [name, k8s.Quantity.fromString(amount)])) },
+  });
+  return new Map([...manifests(app)].map(([file, objects]) => [file, structuredClone([...objects])]));
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a broken manifest is no manifest
+type Broken = any;
+type Break = (find: (kind: string, name: string) => Broken, objects: Broken[]) => void;
+
+/** What the rules say of the platform once it is broken. */
+function findings(breakIt: Break): string[] {
+  const files = good();
+  const objects = [...files.values()].flat();
+  breakIt((kind, name) => {
+    const found = objects.find((object) => object.kind === kind && object.metadata.name === name);
+    if (!found) throw new Error(`there is no ${kind} ${name}`);
+    return found;
+  }, objects);
+  return check(new Map([['all.yaml', objects]]), facts);
+}
+
+const container = (workload: Broken) => workload.spec.template.spec.containers[0];
+const remove = (objects: Broken[], kind: string, name: string) =>
+  objects.splice(
+    objects.findIndex((object) => object.kind === kind && object.metadata.name === name),
+    1,
+  );
+
+test('a platform in which all is well has no findings', () => {
+  expect(findings(() => undefined)).toEqual([]);
+});
+
+/** For each rule: what is broken, how, and the line that says so. */
+const cases: Record<keyof typeof rules, [string, Break, string][]> = {
+  accounts: [
+    [
+      'an account that is not there',
+      (find) => Object.assign(find('Deployment', 'client').spec.template.spec, { serviceAccountName: 'nobody' }),
+      'all.yaml: Deployment client: spec.template.spec.serviceAccountName: there is no ServiceAccount nobody; name one of server, client, watcher (accounts)',
+    ],
+    ['a priority that is not there', (_, objects) => remove(objects, 'PriorityClass', 'test-data'), 'there is no PriorityClass test-data'],
+  ],
+  addresses: [
+    [
+      'a host that is not there',
+      (find) => (find('ConfigMap', 'client').data['client.yaml'] = 'server: sever:6379\n'),
+      'all.yaml: ConfigMap client: data.client.yaml: sever:6379 leads to no Service and port of this profile; take the address from peer.connect, or declare it as an address outside (addresses)',
+    ],
+    [
+      'a port that the Service does not have',
+      (find) => (container(find('Deployment', 'client')).env[1].value = 'redis://server:6380/0'),
+      'server:6380 leads to no Service and port',
+    ],
+    [
+      'an argument that leads nowhere',
+      (find) => container(find('Deployment', 'client')).args.push('--peer=http://other:80/'),
+      'other:80 leads to no Service and port',
+    ],
+    [
+      'a URL whose port goes without saying',
+      (find) => container(find('Deployment', 'client')).args.push('--peer=http://server/'),
+      'server:80 leads to no Service and port',
+    ],
+    [
+      'an address outside that nobody declared',
+      (find) => (find('ConfigMap', 'client').data['client.yaml'] = 'store: s3.example.com:443\n'),
+      's3.example.com:443 leads to no Service and port',
+    ],
+    [
+      'a pod that does not exist',
+      (find) => (find('StatefulSet', 'server').spec.replicas = 2),
+      'server-2.server:9121 leads to no Service and port',
+    ],
+    [
+      'a listener on a port that is not declared',
+      (find) => (find('ConfigMap', 'client').data['client.yaml'] = 'listen: 0.0.0.0:8081\n'),
+      '0.0.0.0:8081 is a port that no container of client declares',
+    ],
+  ],
+  budgets: [
+    [
+      'a budget that lets nothing go',
+      (find) => (find('PodDisruptionBudget', 'server').spec.maxUnavailable = 0),
+      'it never lets one of 3 pods go, so a drain never ends',
+    ],
+    [
+      'a budget that wants all of them',
+      (find) =>
+        (find('PodDisruptionBudget', 'server').spec = { minAvailable: 3, selector: find('PodDisruptionBudget', 'server').spec.selector }),
+      'it never lets one of 3 pods go',
+    ],
+    [
+      'a budget of nothing',
+      (find) => (find('PodDisruptionBudget', 'server').spec.selector.matchLabels = { a: 'b' }),
+      'PodDisruptionBudget server: spec.selector: it selects no pod',
+    ],
+  ],
+  claims: [
+    [
+      'a claim that is not there',
+      (_, objects) => remove(objects, 'PersistentVolumeClaim', 'client'),
+      'there is no PersistentVolumeClaim client',
+    ],
+    [
+      'a rollout that overlaps on a disk',
+      (find) => (find('Deployment', 'client').spec.strategy = { type: 'RollingUpdate' }),
+      'a rollout would start a second pod while the first holds the claim client',
+    ],
+    ['two pods on a disk', (find) => (find('Deployment', 'client').spec.replicas = 2), '2 pods mount the claim client'],
+    [
+      'two workloads on a disk',
+      (find) =>
+        find('Deployment', 'watcher').spec.template.spec.volumes.push({ name: 'data', persistentVolumeClaim: { claimName: 'client' } }),
+      "the claim client is client's already",
+    ],
+    [
+      'a disk that nobody mounts',
+      (find) => find('Deployment', 'client').spec.template.spec.volumes.pop(),
+      'PersistentVolumeClaim client: metadata.name: no pod mounts it',
+    ],
+  ],
+  configs: [
+    ['a ConfigMap that is not there', (_, objects) => remove(objects, 'ConfigMap', 'client'), 'there is no ConfigMap client'],
+    [
+      'a file that is no key',
+      (find) => (container(find('Deployment', 'client')).args = ['--config=/etc/client/config.yaml']),
+      'it reads /etc/client/config.yaml, and ConfigMap client has no key config.yaml; name one of board.json, client.yaml, sources.yaml',
+    ],
+  ],
+  datasources: [
+    [
+      'a dashboard on a source that is not provisioned',
+      (find) => (find('ConfigMap', 'client').data['board.json'] = '{"datasource":{"uid":"prom"}}'),
+      'data.board.json: it uses the data source "prom", which is not provisioned; use one of prometheus',
+    ],
+    [
+      'a link to a source that is not provisioned',
+      (find) =>
+        (find('ConfigMap', 'client').data['sources.yaml'] =
+          'datasources: [{uid: prometheus, jsonData: {tracesToLogsV2: {datasourceUid: loki}}}]'),
+      'it uses the data source "loki"',
+    ],
+  ],
+  duplicates: [
+    [
+      'the same object twice',
+      (find, objects) => objects.push(structuredClone(find('ConfigMap', 'client'))),
+      'all.yaml has an object of this kind and name already',
+    ],
+  ],
+  frozen: [
+    [
+      'another selector',
+      (find) => (find('StatefulSet', 'server').spec.selector.matchLabels.version = '1'),
+      'StatefulSet server: spec.selector: it is [["app.kubernetes.io/instance","server"],["app.kubernetes.io/name","server"],["version","1"]]',
+    ],
+    [
+      'another claim template',
+      (find) => (find('StatefulSet', 'server').spec.volumeClaimTemplates[0].metadata.name = 'disk'),
+      'they are [disk ReadWriteOnce], not [data ReadWriteOnce]',
+    ],
+    [
+      'another governing Service',
+      (find) => (find('StatefulSet', 'server').spec.serviceName = 'server-members'),
+      'spec.serviceName: it is server-members, not server',
+    ],
+    ['another name', (find) => (find('Deployment', 'client').metadata.name = 'customer'), 'metadata.name: it is no name of "client"'],
+    [
+      'a workload that is new',
+      (find) => (find('Deployment', 'client').metadata.labels['app.kubernetes.io/name'] = 'new'),
+      '"new" is not in the frozen list; add it to charts/frozen.ts',
+    ],
+  ],
+  governingServices: [
+    [
+      'no such Service',
+      (_, objects) => remove(objects, 'Service', 'server'),
+      'StatefulSet server: spec.serviceName: there is no Service server',
+    ],
+    ['one that is not headless', (find) => (find('Service', 'server').spec.clusterIP = undefined), 'the Service server is not headless'],
+  ],
+  grace: [
+    [
+      'too little time to stop',
+      (find) => (find('StatefulSet', 'server').spec.template.spec.terminationGracePeriodSeconds = 10),
+      '10 s, and it needs 30 s to stop',
+    ],
+  ],
+  images: [
+    ['latest', (find) => (container(find('Deployment', 'client')).image = 'example.org/a:latest'), 'the tag "latest" floats'],
+    ['no tag', (find) => (container(find('Deployment', 'client')).image = 'example.org/a'), 'the tag "" floats'],
+    [
+      'a major release',
+      (find) => (container(find('Deployment', 'client')).image = 'example.org/redis:7-alpine'),
+      'the tag "7-alpine" floats',
+    ],
+    ['no registry', (find) => (container(find('Deployment', 'client')).image = 'redis:7.2.4'), '"redis:7.2.4" names no registry'],
+  ],
+  mounts: [
+    [
+      'a folder that is not mounted',
+      (find) => container(find('Deployment', 'client')).volumeMounts.shift(),
+      '/etc/client/client.yaml is used, and nothing is mounted there',
+    ],
+  ],
+  openPaths: [
+    [
+      'a client that may not leave',
+      (find) => find('NetworkPolicy', 'client').spec.egress.splice(1, 1),
+      'client uses server 6379/TCP, and the egress rules of client do not allow it',
+    ],
+    [
+      'a server that lets nobody in',
+      (find) => delete find('NetworkPolicy', 'server').spec.ingress,
+      'client uses server 6379/TCP, and the ingress rules of server do not allow it',
+    ],
+    [
+      'no policy',
+      (_, objects) => remove(objects, 'NetworkPolicy', 'watcher'),
+      'watcher uses server 9121/TCP, and the egress rules of watcher do not allow it',
+    ],
+  ],
+  plainSecrets: [
+    [
+      'a Secret with a value',
+      (_, objects) => objects.push({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'x' }, stringData: { a: 'b' } }),
+      'Secret x: data: a Secret with values would be committed',
+    ],
+    [
+      'a variable',
+      (find) => container(find('Deployment', 'client')).env.push({ name: 'DB_PASSWORD', value: 'hunter22' }),
+      'env.DB_PASSWORD: its value is a literal and looks like a secret',
+    ],
+    [
+      'a password in a URL',
+      (find) => (container(find('Deployment', 'client')).env[1].value = 'redis://:hunter22@server:6379/0'),
+      'env.URL: its value is a literal',
+    ],
+    [
+      'an argument',
+      (find) => container(find('Deployment', 'client')).args.push('--requirepass-token=hunter22'),
+      'an argument looks like a secret',
+    ],
+    [
+      'a config',
+      (find) => (find('ConfigMap', 'client').data['client.yaml'] = 'basic_auth: {password: hunter22}\n'),
+      'data.client.yaml: "password:…" looks like a secret',
+    ],
+  ],
+  policies: [
+    [
+      'a pod that nothing guards',
+      (_, objects) => remove(objects, 'NetworkPolicy', 'client'),
+      'Deployment client: spec.template.metadata.labels: no NetworkPolicy guards its ingress',
+    ],
+  ],
+  probes: [
+    [
+      'a port that is not declared',
+      (find) => (container(find('Deployment', 'client')).readinessProbe.httpGet.port = 'web'),
+      'it asks the port web, which client does not declare; ask one of http',
+    ],
+    ['no liveness', (find) => delete container(find('Deployment', 'client')).livenessProbe, 'livenessProbe: there is none'],
+  ],
+  quota: [
+    [
+      'more memory than there may be',
+      (find) => (find('ResourceQuota', 'quota').spec.hard['requests.memory'] = '383Mi'),
+      'it is 383Mi, and a rollout of this profile needs 384 MiB',
+    ],
+    [
+      'more disk',
+      (find) => (find('ResourceQuota', 'quota').spec.hard['requests.storage'] = '3Gi'),
+      'it is 3Gi, and a rollout of this profile needs 4096 MiB',
+    ],
+    [
+      'more pods than the quota has cores for',
+      (find) => (find('StatefulSet', 'server').spec.replicas = 4),
+      'it is 600m, and a rollout of this profile needs 0.7 cores',
+    ],
+  ],
+  resources: [
+    ['no limit', (find) => delete container(find('Deployment', 'client')).resources.limits.memory, 'it has no limit for memory'],
+    [
+      'a request above its limit',
+      (find) => (container(find('Deployment', 'client')).resources.requests.cpu = '2'),
+      'it requests 2 cpu and may use 1',
+    ],
+  ],
+  scrapes: [
+    [
+      'a metrics port that nobody scrapes',
+      (find) => container(find('Deployment', 'client')).ports.push({ name: 'metrics', containerPort: 9000, protocol: 'TCP' }),
+      'its metrics port 9000 is no target of Prometheus',
+    ],
+  ],
+  secrets: [
+    [
+      'a key that is not listed, as a variable',
+      (find) => (container(find('Deployment', 'client')).env[0].valueFrom.secretKeyRef.key = 'passwort'),
+      'env.PASSWORD: no Secret redis has a key passwort; add the key to settings/secrets.ts, or ask for one that is there',
+    ],
+    [
+      'a key that is not listed, as a file',
+      (find) => (find('StatefulSet', 'server').spec.template.spec.volumes[0].secret.items[0].key = 'passwort'),
+      'no Secret redis has a key passwort',
+    ],
+    [
+      'a file that no mount brings',
+      (find) => (find('StatefulSet', 'server').spec.template.spec.volumes = []),
+      'it reads /run/secrets/redis/password, and no mount brings that key',
+    ],
+  ],
+  services: [
+    [
+      'a selector that selects nothing',
+      (find) => (find('Service', 'server').spec.selector = { a: 'b' }),
+      'Service server: spec.selector: it selects no pod of this profile',
+    ],
+    [
+      'a target that no container names',
+      (find) => (find('Service', 'server').spec.ports[0].targetPort = 'http'),
+      'spec.ports.redis.targetPort: no container of server names a TCP port "http"',
+    ],
+    ['another protocol', (find) => (find('Service', 'server').spec.ports[0].protocol = 'UDP'), 'names a UDP port "redis"'],
+  ],
+  usedPaths: [
+    [
+      'a path that nothing uses',
+      (find) => (find('NetworkPolicy', 'client').spec.egress[1].ports[0].port = 6380),
+      'NetworkPolicy client: spec.egress[1]: it allows server 6380/TCP, and nothing uses that path',
+    ],
+    [
+      'a way out that nothing uses',
+      (find) => (find('ConfigMap', 'client').data['client.yaml'] = 'server: server:6379\n'),
+      'it allows 0.0.0.0/0 443/TCP, and nothing uses that path',
+    ],
+    [
+      'somebody let in for nothing',
+      (find) => (find('NetworkPolicy', 'server').spec.ingress[1].from[0].podSelector.matchLabels['app.kubernetes.io/name'] = 'watcher'),
+      'it allows watcher 6379/TCP, and nothing uses that path',
+    ],
+  ],
+};
+
+test('every rule has a case', () => expect(Object.keys(cases)).toEqual(Object.keys(rules)));
+
+describe.each(Object.entries(cases))('%s', (rule, broken) => {
+  test.each(broken)('%s', (_, breakIt, line) => {
+    const said = findings(breakIt).filter((finding) => finding.endsWith(`(${rule})`));
+    expect(
+      said.some((finding) => finding.includes(line)),
+      said.join('\n') || 'nothing was found',
+    ).toBe(true);
+  });
+});
