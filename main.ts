@@ -4,15 +4,18 @@ import { App } from 'cdk8s';
 import { platform } from './charts/index.ts';
 import { manifests, text } from './lib/render.ts';
 import { profiles } from './settings/index.ts';
+import { refusals } from './settings/refusals.ts';
 
 const out = process.env.CDK8S_OUTDIR ?? 'dist';
 
-const apps = Object.entries(profiles).map(([profile, settings]) => {
+const built = Object.entries(profiles).map(([profile, settings]) => {
   const app = new App();
-  platform(app, settings);
-  return { profile, app };
+  const refused = refusals(settings);
+  if (refused.length === 0) platform(app, settings);
+  const findings = [...refused, ...app.node.validate()].map((finding) => `${profile}: ${finding}`);
+  return { profile, app, findings };
 });
-const findings = apps.flatMap(({ profile, app }) => app.node.validate().map((finding) => `${profile}/${finding}`));
+const findings = built.flatMap((each) => each.findings);
 
 // Everything is rendered and checked before anything is written: a refusal leaves the folder as it was.
 if (findings.length > 0) {
@@ -20,7 +23,7 @@ if (findings.length > 0) {
   process.exitCode = 1;
 } else {
   rmSync(out, { recursive: true, force: true });
-  for (const { profile, app } of apps) {
+  for (const { profile, app } of built) {
     for (const [file, objects] of manifests(app)) {
       const path = `${out}/${profile}/${file}`;
       mkdirSync(dirname(path), { recursive: true });

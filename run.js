@@ -3,8 +3,8 @@
 // bundled once for each lock file and kept with V8's compiled code: 20 ms. Loaders such as tsx save neither.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
+import { createRequire, SourceMap } from 'node:module';
+import { join, relative, resolve } from 'node:path';
 import { Script } from 'node:vm';
 import { buildSync } from 'esbuild';
 
@@ -57,6 +57,23 @@ function keep(path, content) {
   } catch {}
 }
 
+/** Where in the sources a line of the bundle comes from: `settings/index.ts:62`. */
+function origin(options, stack) {
+  const [, line, column] = /program\.cjs:(\d+):(\d+)/.exec(stack) ?? [];
+  if (!line) return undefined;
+  const [map] = buildSync({ ...options, sourcemap: 'external', outdir: root }).outputFiles;
+  const { originalSource, originalLine } = new SourceMap(JSON.parse(map.text)).findEntry(line - 1, column - 1);
+  return originalSource && `${relative(root, resolve(root, originalSource))}:${originalLine + 1}`;
+}
+
 const loaded = load();
-const [{ text }] = buildSync({ ...bundle, entryPoints: [entry], external: dependencies, sourcemap: false }).outputFiles;
-evaluate(new Script(wrap(text)), (name) => loaded[name] ?? nodeRequire(name));
+const options = { ...bundle, entryPoints: [resolve(entry)], external: dependencies };
+const [{ text }] = buildSync(options).outputFiles;
+try {
+  evaluate(new Script(wrap(text), { filename: 'program.cjs' }), (name) => loaded[name] ?? nodeRequire(name));
+} catch (error) {
+  // What is wrong, and where it was written: the rest of the stack is the machinery's.
+  const where = origin(options, error.stack);
+  console.error(`${where ? `${where}: ` : ''}${error.message}`);
+  process.exitCode = 1;
+}

@@ -34,7 +34,7 @@ export class CeleryWorker extends Chart {
       // SIGTERM begins a soft shutdown: running tasks end, those that do not go back to the queue.
       REMAP_SIGTERM: 'SIGQUIT',
       PLATFORM_SOFT_SHUTDOWN_SECONDS: `${longest}`,
-      PLATFORM_VISIBILITY_TIMEOUT_SECONDS: `${visibilityTimeout(props.longestTask)}`,
+      PLATFORM_VISIBILITY_TIMEOUT_SECONDS: `${props.visibilityTimeout?.toSeconds() ?? Math.max(3600, 2 * longest)}`,
     };
     const mounts = appMounts(peer);
 
@@ -68,11 +68,6 @@ export class CeleryWorker extends Chart {
       if (pool.max !== undefined) scale(peer, name, pool.replicas, pool.max);
     }
   }
-}
-
-/** Seconds after which a task that nobody acknowledged is given to another worker: never while the first may still run it. */
-function visibilityTimeout(longestTask: Duration): number {
-  return Math.max(3600, 2 * longestTask.toSeconds());
 }
 
 function scale(peer: Peer, name: string, minReplicas: number, maxReplicas: number): void {

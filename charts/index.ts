@@ -4,6 +4,7 @@ import { mirrored } from '../lib/image.ts';
 import { manifests } from '../lib/render.ts';
 import { check } from '../lib/rules/index.ts';
 import type { Settings } from '../settings/index.ts';
+import { refuse } from '../settings/refusals.ts';
 import { secrets } from '../settings/secrets.ts';
 import { ArangoDB } from './arangodb.ts';
 import type { AppProps } from './celery/app.ts';
@@ -20,8 +21,12 @@ import { Redis } from './redis.ts';
 import { Setup } from './setup.ts';
 import { Tempo } from './tempo.ts';
 
-/** The platform: every chart once, each given what it reaches. Reading this is reading the architecture. */
+/**
+ * The platform: every chart once, each given what it reaches. Reading this is reading the architecture.
+ * Throws what is wrong with the settings, a line each; what is wrong with the objects, `app.node.validate()` says.
+ */
 export function platform(app: App, settings: Settings): void {
+  refuse(settings);
   const { shared } = settings;
   const images = mirrored(settings.images, settings.mirror);
   const setup = new Setup(new Construct(app, 'setup'), 'setup', shared, settings.setup);

@@ -15,6 +15,8 @@ export interface AppSettings {
   readonly version: string;
   /** The longest that one task may run: soft shutdown, grace period and visibility timeout follow from it. */
   readonly longestTask: Duration;
+  /** After it a task that nobody acknowledged is given to another worker. @default - twice the longest task, at least an hour */
+  readonly visibilityTimeout?: Duration;
 }
 
 /** What the app is given. */

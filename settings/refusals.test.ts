@@ -1,0 +1,149 @@
+import { Duration, Size } from 'cdk8s';
+import { Cpu } from 'cdk8s-plus-27';
+import { describe, expect, test } from 'vitest';
+import { profiles, type Settings } from './index.ts';
+import { refusals, refuse } from './refusals.ts';
+
+const { dev, prod } = profiles;
+const [pool] = dev.celeryWorker.pools;
+const bucket = { name: 'traces', region: 'x', endpoint: { host: 's3.example', port: 443 } };
+
+describe.each(Object.entries(profiles))('%s', (_, settings) => {
+  test('is not refused', () => expect(refusals(settings)).toEqual([]));
+});
+
+/** What is wrong, and the sentence that says so. */
+const cases: [string, Settings, string][] = [
+  [
+    'an even number of servers',
+    { ...dev, consul: { ...dev.consul, servers: 2 as 1 } },
+    'settings.consul.servers is 2: an even number survives no more losses than one server less; use 1, 3 or 5',
+  ],
+  [
+    'no worker',
+    { ...dev, celeryWorker: { pools: [{ ...pool, replicas: 0 }] } },
+    'settings.celeryWorker.pools[0].replicas is 0: use a whole number from 1',
+  ],
+  [
+    'half a process',
+    { ...dev, celeryWorker: { pools: [{ ...pool, concurrency: 1.5 }] } },
+    'settings.celeryWorker.pools[0].concurrency is 1.5: use a whole number from 1',
+  ],
+  [
+    'no room to scale',
+    { ...dev, celeryWorker: { pools: [{ ...pool, max: 1 }] } },
+    'settings.celeryWorker.pools[0].max is 1: it must be more than the 1 replicas that are there anyway',
+  ],
+  [
+    'a pool that is no name',
+    { ...dev, celeryWorker: { pools: [{ ...pool, name: 'Default' }] } },
+    'settings.celeryWorker.pools[0].name is "Default"',
+  ],
+  [
+    'two pools of one name',
+    { ...dev, celeryWorker: { pools: [pool, { ...pool, queues: ['other'] }] } },
+    'settings.celeryWorker.pools has two pools "default"',
+  ],
+  [
+    'a queue of two pools',
+    { ...dev, celeryWorker: { pools: [pool, { ...pool, name: 'other' }] } },
+    'settings.celeryWorker.pools names the queue "celery" twice',
+  ],
+  [
+    'no collector',
+    { ...prod, otelCollector: { ...prod.otelCollector, replicas: 0 } as Settings['otelCollector'] },
+    'settings.otelCollector.replicas is 0: use a whole number from 1',
+  ],
+  [
+    'too little memory',
+    { ...dev, arangodb: { ...dev.arangodb, resources: { ...dev.arangodb.resources, memory: Size.mebibytes(256) } } },
+    'settings.arangodb.resources.memory is 256 MiB: it needs 512 MiB to run',
+  ],
+  [
+    'too little memory for so many processes',
+    { ...dev, celeryWorker: { pools: [{ ...pool, concurrency: 8 }] } },
+    'settings.celeryWorker.pools[0].resources.memory is 384 MiB: a worker with 8 processes needs 576 MiB',
+  ],
+  [
+    'more days than the disk holds',
+    { ...dev, prometheus: { ...dev.prometheus, retention: Duration.days(90) } },
+    'settings.prometheus.retention is 90 days, of which the disk of 4096 MiB holds no more than 40: shorten it, or give 9000 MiB',
+  ],
+  [
+    'an image without a tag',
+    { ...dev, images: { ...dev.images, app: 'registry.example/app' } },
+    'settings.images.app: image "registry.example/app" has no tag',
+  ],
+  [
+    'a namespace that is none',
+    { ...dev, shared: { ...dev.shared, namespace: 'My_Platform' } },
+    'settings.shared.namespace is "My_Platform"',
+  ],
+  [
+    'a namespace of the cluster',
+    { ...dev, shared: { ...dev.shared, namespace: 'kube-system' } },
+    'give the platform a namespace of its own',
+  ],
+  ['a datacenter that is no name', { ...dev, consul: { ...dev.consul, datacenter: 'DC 1' } }, 'settings.consul.datacenter is "DC 1"'],
+  ['a database that is no name', { ...dev, arangodb: { ...dev.arangodb, database: '1st' } }, 'settings.arangodb.database is "1st"'],
+  [
+    'a mirror with a scheme',
+    { ...dev, mirror: 'https://mirror.example' },
+    'settings.mirror is "https://mirror.example": begin with the registry\'s host name',
+  ],
+  [
+    'a host with a scheme',
+    { ...prod, tempo: { ...prod.tempo, bucket: { ...bucket, endpoint: { host: 'https://s3', port: 443 } } } },
+    'settings.tempo.bucket.endpoint.host is "https://s3"',
+  ],
+  ['a bucket without a name', { ...prod, loki: { ...prod.loki, bucket: { ...bucket, name: '' } } }, 'settings.loki.bucket.name is ""'],
+  [
+    'a task above the timeout',
+    { ...dev, app: { ...dev.app, longestTask: Duration.hours(2), visibilityTimeout: Duration.hours(1) } },
+    'settings.app.visibilityTimeout is 3600 s and longestTask 7200 s',
+  ],
+  [
+    'part of a MiB',
+    { ...dev, redis: { ...dev.redis, maxmemory: Size.kibibytes(100) } },
+    'settings.redis.maxmemory is no whole number of MiB above zero',
+  ],
+  ['no time at all', { ...dev, loki: { ...dev.loki, retention: Duration.days(0) } }, 'settings.loki.retention is no time above zero'],
+  ['no core at all', { ...dev, redis: { ...dev.redis, cpu: Cpu.millis(0) } }, 'settings.redis.cpu is less than a thousandth of a core'],
+];
+
+test.each(cases)('%s is refused', (_, settings, sentence) => {
+  expect(refusals(settings).join('\n')).toContain(sentence);
+});
+
+test('a size below zero cannot even be written', () => {
+  expect(() => Size.mebibytes(-1)).toThrow('cannot be negative');
+});
+
+test('all refusals are shown, not only the first', () => {
+  const settings = { ...dev, mirror: 'https://mirror.example', consul: { ...dev.consul, servers: 2 as 1 } };
+  expect(() => refuse(settings)).toThrow(/settings\.mirror.*\n.*settings\.consul\.servers/);
+});
+
+test('most mistakes do not compile', () => {
+  const mistakes: Partial<Settings>[] = [
+    // @ts-expect-error -- an even number of servers
+    { consul: { ...dev.consul, servers: 2 } },
+    // @ts-expect-error -- no pool at all
+    { celeryWorker: { pools: [] } },
+    // @ts-expect-error -- a pool without a queue
+    { celeryWorker: { pools: [{ ...pool, queues: [] }] } },
+    // @ts-expect-error -- a size is no text
+    { redis: { ...dev.redis, maxmemory: '96Mi' } },
+    // @ts-expect-error -- a broker without a disk
+    { redis: { maxmemory: dev.redis.maxmemory, cpu: dev.redis.cpu } },
+    // @ts-expect-error -- a bucket without a name
+    { tempo: { ...prod.tempo, bucket: { region: 'x', endpoint: { host: 's3.example', port: 443 } } } },
+    // @ts-expect-error -- a queue on a disk, and two collectors that would share it
+    { otelCollector: { ...prod.otelCollector, replicas: 2, queue: Size.gibibytes(1) } },
+    // @ts-expect-error -- a misspelled setting
+    { grafana: { ...dev.grafana, disc: Size.gibibytes(1) } },
+    // @ts-expect-error -- an image that the charts run is missing
+    { images: { redis: dev.images.redis } },
+  ];
+  expect(mistakes).toHaveLength(9);
+});
