@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -42,7 +42,62 @@ test('neither time zone nor locale nor working directory changes a byte', () => 
 });
 
 test('what an earlier synth wrote and this one does not is gone', () => {
-  const out = join(scratch, 'here');
-  execFileSync('sh', ['-c', `mkdir -p ${out}/old && touch ${out}/old/left.yaml`]);
+  mkdirSync(join(scratch, 'here/old'), { recursive: true });
+  writeFileSync(join(scratch, 'here/old/left.yaml'), '');
   expect(synth('here')).toEqual(synthesized);
+});
+
+describe('a platform that is wrong', () => {
+  const copy = join(scratch, 'copy');
+  mkdirSync(copy);
+  for (const name of ['charts', 'lib', 'settings', 'main.ts', 'run.js', 'cdk8s.yaml', 'package.json', 'package-lock.json']) {
+    cpSync(join(root, name), join(copy, name), { recursive: true });
+  }
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
+
+  /** Synthesizes the copy with a text of a file replaced, by whichever command. */
+  function broken(file: string, from: string, to: string, command = ['node', 'run.js', 'main.ts']) {
+    const source = readFileSync(join(copy, file), 'utf8');
+    expect(source).toContain(from);
+    writeFileSync(join(copy, file), source.replace(from, to));
+    const { status, stderr } = spawnSync(command[0] ?? '', command.slice(1), {
+      cwd: copy,
+      encoding: 'utf8',
+      env: { ...process.env, CDK8S_OUTDIR: 'dist' },
+    });
+    writeFileSync(join(copy, file), source);
+    return { status, lines: stderr.trim().split('\n') };
+  }
+
+  test('is refused with a line for each finding of each profile, and dist/ stays as it was', () => {
+    mkdirSync(join(copy, 'dist'));
+    writeFileSync(join(copy, 'dist/kept.yaml'), 'kept');
+    const { status, lines } = broken('charts/loki.ts', "'-config.file=/etc/loki/loki.yaml'", "'-config.file=/etc/loki/config.yaml'");
+    expect(status).toBe(1);
+    expect(lines).toEqual(
+      ['dev', 'prod'].map(
+        (profile) =>
+          `${profile}: loki.yaml: StatefulSet loki: spec.template.spec.containers[0]: it reads /etc/loki/config.yaml, and ConfigMap loki has no key config.yaml; name one of loki.yaml (configs)`,
+      ),
+    );
+    expect(files(join(copy, 'dist'))).toEqual({ 'kept.yaml': 'kept' });
+  });
+
+  test('is refused by cdk8s synth too', () => {
+    expect(broken('settings/images.ts', 'redis:7.2.16-alpine', 'redis:latest', ['node_modules/.bin/cdk8s', 'synth']).status).not.toBe(0);
+  });
+
+  test('settings are refused before anything is built, with the path of each', () => {
+    const { status, lines } = broken('settings/index.ts', "namespace: 'platform-dev'", "namespace: 'Platform'");
+    expect(status).toBe(1);
+    expect(lines).toEqual([
+      'dev: settings.shared.namespace is "Platform": a namespace is made of lower-case letters, digits and dashes, 63 at most',
+    ]);
+  });
+
+  test('a mistake in a settings file is named by its line, without a stack', () => {
+    const { status, lines } = broken('settings/index.ts', 'maxmemory: mebibytes(96)', 'maxmemory: mebibytes(-96)');
+    expect(status).toBe(1);
+    expect(lines).toEqual([expect.stringMatching(/^settings\/index\.ts:\d+: Storage amounts cannot be negative\. Received: -96$/)]);
+  });
 });

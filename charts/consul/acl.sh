@@ -45,21 +45,21 @@ for policy in agent app metrics anonymous; do
   say "policy $policy: $([ -n "$id" ] && echo 'as it should be' || echo created)"
 done
 
-# token NAME ACCESSOR: the token of the policy NAME has the Secret's value, whatever it had before.
+# token POLICY KEY ACCESSOR: the token of the policy has the Secret's value, whatever it had before.
 token() {
-  case $(ask GET "/v1/acl/token/$2") in
-  *"\"SecretID\":\"$(secret "$1-token")\""*) say "token $1: as it should be"; return ;;
-  *'"SecretID":'*) must DELETE "/v1/acl/token/$2" >"$MEMORY/answer"; did=replaced ;;
+  case $(ask GET "/v1/acl/token/$3") in
+  *"\"SecretID\":\"$(secret "$2")\""*) say "token $1: as it should be"; return ;;
+  *'"SecretID":'*) must DELETE "/v1/acl/token/$3" >"$MEMORY/answer"; did=replaced ;;
   *) did=created ;;
   esac
   must PUT /v1/acl/token - >"$MEMORY/answer" <<END
-{"AccessorID": "$2", "SecretID": "$(secret "$1-token")", "Description": "platform: $1", "Policies": [{"Name": "$1"}]}
+{"AccessorID": "$3", "SecretID": "$(secret "$2")", "Description": "platform: $1", "Policies": [{"Name": "$1"}]}
 END
   say "token $1: $did"
 }
-token agent 7f5af45e-a5fd-417f-bcc3-cdae90be3afe
-token app faa264ee-d781-4091-b5ee-e91c86cdbb65
-token metrics bbea2f08-955a-4956-9e1c-2a04a4e9526a
+token agent agent-token 7f5af45e-a5fd-417f-bcc3-cdae90be3afe
+token app app-token faa264ee-d781-4091-b5ee-e91c86cdbb65
+token metrics metrics-token bbea2f08-955a-4956-9e1c-2a04a4e9526a
 
 # The token of those who bring none: DNS answers by it.
 must PUT /v1/acl/token/00000000-0000-0000-0000-000000000002 - >"$MEMORY/answer" <<END

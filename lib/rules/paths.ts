@@ -30,14 +30,25 @@ function allows(platform: Platform, workload: Workload, way: 'egress' | 'ingress
   });
 }
 
+/** Whether a policy of the workload lets it out of the cluster to `port`. */
+function leaves(platform: Platform, workload: Workload, port: number): boolean {
+  return platform.of('NetworkPolicy').some(({ spec }) => {
+    const rules: readonly PolicyRule[] = spec.egress ?? [];
+    return (
+      matches(spec.podSelector.matchLabels ?? {}, workload.labels) &&
+      rules.some(({ to = [], ports = [] }) => to.some(({ ipBlock }) => ipBlock) && ports.some((each) => each.port === port))
+    );
+  });
+}
+
 /** Every connection that a config names is allowed by the policies of both sides. */
 export function* openPaths(platform: Platform): Iterable<Finding> {
   for (const workload of platform.workloads) {
     for (const mention of mentions(platform, workload)) {
       const { object, field } = mention;
-      // Only the host is named: that it leads somewhere is all that can be said.
-      if (mention.port === undefined) continue;
       for (const { workload: other, ...port } of resolve(platform, workload, mention) ?? []) {
+        // Only the host is named: the others of one's own kind are meant, or all that can be said is that it leads somewhere.
+        if (mention.port === undefined && other !== workload) continue;
         if (other === workload && workload.replicas === 1) continue;
         const [from, to] = [workload.object.metadata.name, other.object.metadata.name];
         const wrong = (policy: string, way: string) =>
@@ -46,6 +57,18 @@ export function* openPaths(platform: Platform): Iterable<Finding> {
         if (!allows(platform, workload, 'egress', other, port)) yield { object, field, wrong: wrong(from, 'egress'), mend };
         if (!allows(platform, other, 'ingress', workload, port)) yield { object, field, wrong: wrong(to, 'ingress'), mend };
       }
+    }
+    const text = textOf(platform, workload);
+    for (const external of platform.facts.externals) {
+      const [host = '', port] = external.split(':');
+      if (!text.includes(host) || leaves(platform, workload, Number(port))) continue;
+      const { object } = workload;
+      yield {
+        object,
+        field: 'spec.template.spec',
+        wrong: `its config names ${host}, and no policy lets it out to port ${port}`,
+        mend: 'take the address from peer.leave',
+      };
     }
   }
 }

@@ -29,7 +29,7 @@ function good(): Map<string, Manifest[]> {
 
   const server = peer(chart, 'server');
   const service = server.serve({ redis: 6379, metrics: 9121 }, { headless: true });
-  server.connectSelf(6379);
+  server.connectSelf(6379, 9121);
   statefulSet(server, {
     ...common,
     service,

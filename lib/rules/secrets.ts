@@ -24,6 +24,19 @@ export function* secrets(platform: Platform): Iterable<Finding> {
         if (mounted.some((each) => each.name === name && each.key === key)) continue;
         yield { object, field, wrong: `it reads ${path}, and no mount brings that key`, mend: `mount the key ${key} of Secret ${name}` };
       }
+      // A script is told the folder, and names the keys.
+      for (const [, name = ''] of env.flatMap(({ value }) => [...(value ?? '').matchAll(/^\/run\/secrets\/([\w-]+)$/g)])) {
+        for (const key of platform.facts.secrets[name] ?? []) {
+          const read = configs.some((text) => new RegExp(`(?<![\\w-])${key}(?![\\w-])`).test(text));
+          if (!read || mounted.some((each) => each.name === name && each.key === key)) continue;
+          yield {
+            object,
+            field,
+            wrong: `a script that it mounts reads ${key}, and no mount brings that key`,
+            mend: `mount the key ${key} of Secret ${name}`,
+          };
+        }
+      }
     }
   }
 }
