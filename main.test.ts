@@ -50,7 +50,7 @@ test('what an earlier synth wrote and this one does not is gone', () => {
 describe('a platform that is wrong', () => {
   const copy = join(scratch, 'copy');
   mkdirSync(copy);
-  for (const name of ['charts', 'lib', 'settings', 'main.ts', 'run.js', 'cdk8s.yaml', 'package.json', 'package-lock.json']) {
+  for (const name of ['charts', 'imports', 'lib', 'settings', 'main.ts', 'run.js', 'cdk8s.yaml', 'package.json', 'package-lock.json']) {
     cpSync(join(root, name), join(copy, name), { recursive: true });
   }
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
@@ -83,6 +83,14 @@ describe('a platform that is wrong', () => {
     expect(files(join(copy, 'dist'))).toEqual({ 'kept.yaml': 'kept' });
   });
 
+  test('an unknown profile is refused with the names of those there are', () => {
+    const { status, stderr } = spawnSync('node', ['run.js', 'tools/images.ts', 'staging'], { cwd: root, encoding: 'utf8' });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      /^settings\/index\.ts:\d+: there is no profile "staging": use dev or prod, or add yours to settings\/index\.ts\n$/,
+    );
+  });
+
   test('is refused by cdk8s synth too', () => {
     expect(broken('settings/images.ts', 'redis:7.2.16-alpine', 'redis:latest', ['node_modules/.bin/cdk8s', 'synth']).status).not.toBe(0);
   });
@@ -100,4 +108,37 @@ describe('a platform that is wrong', () => {
     expect(status).toBe(1);
     expect(lines).toEqual([expect.stringMatching(/^settings\/index\.ts:\d+: Storage amounts cannot be negative\. Received: -96$/)]);
   });
+});
+
+test('the staging profile of docs/profiles.md compiles and synthesizes, and takes less than 30 lines', () => {
+  const [, block = ''] = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(root, 'docs/profiles.md'), 'utf8')) ?? [];
+  expect(block.split('\n').length).toBeLessThan(30);
+  const copy = join(scratch, 'staging');
+  mkdirSync(copy);
+  for (const name of [
+    'charts',
+    'imports',
+    'lib',
+    'settings',
+    'main.ts',
+    'run.js',
+    'text.d.ts',
+    'tsconfig.json',
+    'package.json',
+    'package-lock.json',
+  ]) {
+    cpSync(join(root, name), join(copy, name), { recursive: true, filter: (path) => !path.endsWith('.test.ts') });
+  }
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
+  const settings = join(copy, 'settings/index.ts');
+  writeFileSync(
+    settings,
+    readFileSync(settings, 'utf8').replace(/export const profiles = .*\n/, () => block),
+  );
+  const compiled = spawnSync('node_modules/.bin/tsc', [], { cwd: copy, encoding: 'utf8' });
+  expect(compiled.stdout).toBe('');
+  const written = spawnSync('node', ['run.js', 'main.ts'], { cwd: copy, encoding: 'utf8', env: { ...process.env, CDK8S_OUTDIR: 'dist' } });
+  expect(written.stderr).toBe('');
+  expect(readdirSync(join(copy, 'dist'))).toEqual(['dev', 'prod', 'staging']);
+  expect(readFileSync(join(copy, 'dist/staging/setup/setup.yaml'), 'utf8')).toContain('name: platform-staging');
 });

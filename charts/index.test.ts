@@ -148,6 +148,46 @@ describe.each(Object.entries(profiles))('%s', (_, settings) => {
   });
 });
 
+describe.each([
+  ['a store', { from: 'store', store: { kind: 'SecretStore', name: 'vault' }, prefix: 'team/' }],
+  ['a generator', { from: 'generator' }],
+] as const)('Secrets from %s', (_, externalSecrets) => {
+  const app = new App();
+  platform(app, { ...profiles.dev, externalSecrets });
+  const all = manifests(app);
+
+  test('come with exactly the keys of the list, for the Secrets that the profile reads', () => {
+    const made = (all.get('external-secrets/external-secrets.yaml') ?? []).filter(({ kind }) => kind === 'ExternalSecret');
+    const keys = made.map(({ metadata, spec }) => [
+      metadata.name,
+      spec.data?.map(({ secretKey }: { secretKey: string }) => secretKey) ?? Object.keys(spec.target.template.data),
+    ]);
+    const { arangodb, redis, consul, grafana } = secrets;
+    expect(Object.fromEntries(keys.map(([name, all]) => [name, all.sort()]))).toEqual(
+      Object.fromEntries([arangodb, redis, consul, grafana].map(({ name, keys }) => [name, Object.keys(keys).sort()])),
+    );
+  });
+
+  test('change no other object', () => {
+    const others = [...all].filter(([file]) => !file.startsWith('external-secrets/')).map(([file, objects]) => [file, objects]);
+    const plain = new App();
+    platform(plain, { ...profiles.dev });
+    expect(others).toEqual([...manifests(plain)]);
+    expect(app.node.validate()).toEqual([]);
+  });
+});
+
+test('generated Secrets have the formats that their programs want', () => {
+  const app = new App();
+  platform(app, { ...profiles.dev, externalSecrets: { from: 'generator' } });
+  const all = manifests(app).get('external-secrets/external-secrets.yaml') ?? [];
+  expect(named(all, 'Password', 'consul-gossip').spec).toMatchObject({ length: 32, encoding: 'base64', secretKeys: ['gossip-key'] });
+  expect(named(all, 'Password', 'consul-uuid').spec).toMatchObject({ length: 16, encoding: 'hex' });
+  const template = named(all, 'ExternalSecret', 'consul').spec.target.template.data['app-token'];
+  expect(template.match(/substr \d+ \d+/g)).toEqual(['substr 0 8', 'substr 8 12', 'substr 12 16', 'substr 16 20', 'substr 20 32']);
+  expect(named(all, 'ExternalSecret', 'consul').spec).toMatchObject({ refreshPolicy: 'CreatedOnce', target: { creationPolicy: 'Orphan' } });
+});
+
 test('dev fits a laptop: a core and 3 GiB', () => {
   const all = build(profiles.dev);
   const total = (kind: string) => containers(all).reduce((sum, { resources }) => sum + amount(resources.requests[kind] ?? '0'), 0);

@@ -12,6 +12,7 @@ import { CeleryBeat } from './celery-beat.ts';
 import { CeleryExporter } from './celery-exporter.ts';
 import { CeleryWorker } from './celery-worker.ts';
 import { Consul } from './consul.ts';
+import { ExternalSecrets } from './external-secrets.ts';
 import { frozen } from './frozen.ts';
 import { Grafana } from './grafana.ts';
 import { Loki } from './loki.ts';
@@ -112,8 +113,18 @@ export function platform(app: App, settings: Settings): void {
   prometheus.scrape(prometheus.metrics, collector.metrics, exporter.metrics, grafana.metrics);
 
   const buckets = [settings.tempo.bucket, settings.loki.bucket].flatMap((bucket) => (bucket ? [bucket.endpoint] : []));
+  const used = Object.values(secrets).filter(
+    ({ name }) => (name !== 'redis-cache' || cache) && (name !== 'object-storage' || buckets.length > 0),
+  );
+  if (settings.externalSecrets) {
+    new ExternalSecrets(new Construct(app, 'external-secrets'), 'external-secrets', shared, {
+      settings: settings.externalSecrets,
+      secrets: used,
+    });
+  }
+
   const facts = {
-    secrets: Object.fromEntries(Object.values(secrets).map(({ name, keys }) => [name, Object.keys(keys)])),
+    secrets: Object.fromEntries(used.map(({ name, keys }) => [name, Object.keys(keys)])),
     externals: buckets.map(({ host, port }) => `${host}:${port}`),
     frozen: { ...frozen, 'celery-worker': { ...frozen['celery-worker'], grace: settings.app.longestTask.toSeconds() } },
   };

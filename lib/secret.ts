@@ -6,7 +6,7 @@ import type { Mount } from './mount.ts';
  * `password` 32 random bytes as base64url, which any URL carries as it is; `key` the same, for signing;
  * `gossip` 32 random bytes as base64, as Consul wants it; `uuid` a random UUID; `given` only the user knows it.
  */
-type SecretFormat = 'password' | 'key' | 'gossip' | 'uuid' | 'given';
+export type SecretFormat = 'password' | 'key' | 'gossip' | 'uuid' | 'given';
 
 /** One key of a Secret. */
 export interface SecretKey {

@@ -6,6 +6,7 @@ import type { CeleryBeatSettings } from '../charts/celery-beat.ts';
 import type { CeleryExporterSettings } from '../charts/celery-exporter.ts';
 import type { CeleryWorkerSettings } from '../charts/celery-worker.ts';
 import type { ConsulSettings } from '../charts/consul.ts';
+import type { ExternalSecretsSettings } from '../charts/external-secrets.ts';
 import type { GrafanaSettings } from '../charts/grafana.ts';
 import type { LokiSettings } from '../charts/loki.ts';
 import type { OtelCollectorSettings } from '../charts/otel-collector.ts';
@@ -14,6 +15,7 @@ import type { BrokerSettings, CacheSettings } from '../charts/redis.ts';
 import type { SetupSettings } from '../charts/setup.ts';
 import type { TempoSettings } from '../charts/tempo.ts';
 import type { Shared } from '../lib/peer.ts';
+import release from '../package.json' with { type: 'json' };
 import { type Images, images } from './images.ts';
 
 /** Everything that may differ between two installations of the platform. */
@@ -23,6 +25,8 @@ export interface Settings {
   /** Pulls every image through this registry, as air-gapped clusters must. @default - from where the image's name says */
   readonly mirror?: string;
   readonly setup: SetupSettings;
+  /** Objects of the External Secrets Operator, in a folder of their own, that make the Secrets. @default - somebody makes them, see docs/secrets.md */
+  readonly externalSecrets?: ExternalSecretsSettings;
   readonly arangodb: ArangoDBSettings;
   /** The broker, whose tasks are never evicted. */
   readonly redis: BrokerSettings;
@@ -50,7 +54,12 @@ const resources = (cpu: Cpu, memory: Size) => ({ cpu, memory });
 const base = {
   shared: {
     disableResourceNameHashes: true,
-    labels: { 'app.kubernetes.io/part-of': 'platform', 'app.kubernetes.io/managed-by': 'cdk8s' },
+    labels: {
+      'app.kubernetes.io/part-of': 'platform',
+      'app.kubernetes.io/managed-by': 'cdk8s',
+      // Where no image says it.
+      'app.kubernetes.io/version': release.version,
+    },
   },
   images,
   arangodb: { database: 'symphainy_platform', username: 'platform_user' },
@@ -87,6 +96,7 @@ const store = { region: 'eu-central-1', endpoint: { host: 's3.eu-central-1.amazo
 const prod: Settings = {
   ...base,
   shared: { ...base.shared, namespace: 'platform', pull: 'Always' },
+  externalSecrets: { from: 'store', store: { kind: 'ClusterSecretStore', name: 'platform' }, prefix: 'platform/' },
   setup: { quota: { cpu: units(16), memory: gibibytes(48), disk: gibibytes(400) } },
   arangodb: { ...base.arangodb, disk: gibibytes(100), resources: resources(units(2), gibibytes(8)) },
   redis: { maxmemory: gibibytes(2), cpu: millis(500), disk: gibibytes(16) },
@@ -116,3 +126,11 @@ const prod: Settings = {
 
 /** The installations that `synth` writes, by the name of their folder in dist/. */
 export const profiles = { dev, prod } as const satisfies Readonly<Record<string, Settings>>;
+
+/** The profile of that name. Throws a sentence that lists those there are. */
+export function profileNamed(name: string): Settings {
+  const found = Object.entries<Settings>(profiles).find(([each]) => each === name)?.[1];
+  if (!found)
+    throw new Error(`there is no profile "${name}": use ${Object.keys(profiles).join(' or ')}, or add yours to settings/index.ts`);
+  return found;
+}

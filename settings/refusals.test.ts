@@ -98,6 +98,11 @@ const cases: [string, Settings, string][] = [
   ],
   ['a bucket without a name', { ...prod, loki: { ...prod.loki, bucket: { ...bucket, name: '' } } }, 'settings.loki.bucket.name is ""'],
   [
+    'generated keys of a bucket',
+    { ...prod, externalSecrets: { from: 'generator' } },
+    "settings.externalSecrets is the generator, and nobody can generate a bucket's keys",
+  ],
+  [
     'a task above the timeout',
     { ...dev, app: { ...dev.app, longestTask: Duration.hours(2), visibilityTimeout: Duration.hours(1) } },
     'settings.app.visibilityTimeout is 3600 s and longestTask 7200 s',

@@ -133,6 +133,12 @@ const checks: readonly Check[] = [
     }
   },
 
+  function* secrets({ externalSecrets, tempo, loki }) {
+    if (externalSecrets?.from === 'generator' && (tempo.bucket || loki.bucket)) {
+      yield "settings.externalSecrets is the generator, and nobody can generate a bucket's keys: use a store, or drop the buckets";
+    }
+  },
+
   function* delivery({ app }) {
     const { longestTask, visibilityTimeout } = app;
     if (visibilityTimeout && visibilityTimeout.toSeconds() <= longestTask.toSeconds()) {
