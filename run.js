@@ -67,7 +67,7 @@ function origin(options, stack) {
 }
 
 const loaded = load();
-const options = { ...bundle, entryPoints: [resolve(entry)], external: dependencies };
+const options = { ...bundle, entryPoints: [resolve(entry)], packages: 'external' };
 const [{ text }] = buildSync(options).outputFiles;
 try {
   evaluate(new Script(wrap(text), { filename: 'program.cjs' }), (name) => loaded[name] ?? nodeRequire(name));

@@ -38,7 +38,6 @@ export interface Workload {
   readonly object: Manifest;
   readonly pod: PodManifest;
   readonly labels: Labels;
-  /** @default 1 */
   readonly replicas: number;
 }
 
@@ -57,8 +56,14 @@ export class Platform {
     this.workloads = this.objects.flatMap((object) => {
       const pod = podOf(object);
       const labels = object.spec?.template?.metadata?.labels ?? {};
-      return pod ? [{ object, pod, labels, replicas: object.spec.replicas ?? 1 }] : [];
+      return pod ? [{ object, pod, labels, replicas: this.replicasOf(object) }] : [];
     });
+  }
+
+  /** How many pods a workload starts with, whoever decides it. */
+  replicasOf({ metadata, spec }: Manifest): number {
+    const scaler = this.of('HorizontalPodAutoscaler').find((each) => each.spec.scaleTargetRef.name === metadata.name);
+    return spec.replicas ?? scaler?.spec.minReplicas ?? 1;
   }
 
   of(kind: string): readonly Manifest[] {

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+import type { Manifest } from '../../lib/render.ts';
+import { dot, graphOf, mermaid } from './graph.ts';
+
+const labels = (name: string, component: string) => ({ 'app.kubernetes.io/name': name, 'app.kubernetes.io/component': component });
+const workload = (kind: string, name: string, component: string, ports: object[]): Manifest => ({
+  apiVersion: 'apps/v1',
+  kind,
+  metadata: { name, labels: labels(name, component) },
+  spec: { template: { spec: { containers: [{ name, ports }] } } },
+});
+const policy = (name: string, from: string[], port: number, more: object = {}): Manifest => ({
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'NetworkPolicy',
+  metadata: { name },
+  spec: {
+    ingress: from.map((each) => ({
+      from: [{ podSelector: { matchLabels: { 'app.kubernetes.io/name': each } } }],
+      ports: [{ port, protocol: 'TCP' }],
+    })),
+    ...more,
+  },
+});
+
+const graph = graphOf([
+  workload('StatefulSet', 'redis', 'broker', [{ name: 'redis', containerPort: 6379, protocol: 'TCP' }]),
+  workload('Deployment', 'my-app', 'worker', []),
+  workload('StatefulSet', 'prometheus', 'metrics', []),
+  policy('redis', ['my-app', 'prometheus', 'redis'], 6379),
+  policy('my-app', [], 0, { egress: [{ to: [{ ipBlock: { cidr: '0.0.0.0/0' } }], ports: [{ port: 443, protocol: 'TCP' }] }] }),
+]);
+
+test('the graph is what the policies allow, by the names of the ports', () => {
+  expect(graph.edges).toEqual([
+    { from: 'my-app', to: 'redis', ports: ['redis'], kind: 'data' },
+    { from: 'prometheus', to: 'redis', ports: ['redis'], kind: 'watch' },
+    { from: 'my-app', to: 'outside', ports: ['443'], kind: 'data' },
+  ]);
+});
+
+test('Mermaid shows the paths of data', () => {
+  expect(mermaid(graph).split('\n')).toEqual([
+    'flowchart LR',
+    '  redis[(redis)]',
+    '  my_app[my-app]',
+    '  prometheus[(prometheus)]',
+    '  outside([object storage])',
+    '  my_app -->|redis| redis',
+    '  my_app -->|443| outside',
+  ]);
+});
+
+test('Graphviz shows the others too, in grey', () => {
+  expect(dot(graph)).toContain('"my-app" -> "redis" [label="redis"]');
+  expect(dot(graph)).toContain('"prometheus" -> "redis" [color="#b0bec5", style=dashed, constraint=false]');
+});
