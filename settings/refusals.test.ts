@@ -103,6 +103,12 @@ const cases: [string, Settings, string][] = [
     "settings.externalSecrets is the generator, and nobody can generate a bucket's keys",
   ],
   [
+    'a user that is taken',
+    { ...dev, arangodb: { ...dev.arangodb, username: 'root' } },
+    'settings.arangodb.username is "root": root and metrics are taken',
+  ],
+  ['a database that is taken', { ...dev, arangodb: { ...dev.arangodb, database: 'metrics' } }, 'settings.arangodb.database is "metrics"'],
+  [
     'a task above the timeout',
     { ...dev, app: { ...dev.app, longestTask: Duration.hours(2), visibilityTimeout: Duration.hours(1) } },
     'settings.app.visibilityTimeout is 3600 s and longestTask 7200 s',

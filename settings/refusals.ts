@@ -56,6 +56,10 @@ const checks: readonly Check[] = [
       yield `settings.consul.datacenter is "${consul.datacenter}": Consul takes lower-case letters, digits and dashes`;
     if (!/^[A-Za-z][\w-]{0,63}$/.test(arangodb.database))
       yield `settings.arangodb.database is "${arangodb.database}": ArangoDB takes a letter, then letters, digits, dashes and underscores`;
+    if (/^(root|metrics)$/.test(arangodb.username))
+      yield `settings.arangodb.username is "${arangodb.username}": root and metrics are taken, give the app a user of its own`;
+    if (arangodb.database === 'metrics')
+      yield 'settings.arangodb.database is "metrics": that is the empty database through which Prometheus reads, name another';
     const registry = mirror?.split('/')[0]?.replace(/:\d+$/, '');
     if (registry !== undefined && !host.test(registry))
       yield `settings.mirror is "${mirror}": begin with the registry's host name, without https://`;

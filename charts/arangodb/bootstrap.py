@@ -5,6 +5,7 @@ password and metrics-password. Prints one line a fact and no secret. Exit status
 """
 
 import base64
+import http.client
 import json
 import os
 import sys
@@ -34,15 +35,16 @@ def call(method, path, login=None, body=None):
             return answer.status, parse(answer.read())
     except urllib.error.HTTPError as error:
         return error.code, parse(error.read())
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise Refusal(f"{method} {URL}{path}: {getattr(error, 'reason', error)}; the next try begins anew") from None
 
 
 def parse(text):
     try:
-        return json.loads(text)
+        answer = json.loads(text)
     except ValueError:
         return {}
+    return answer if isinstance(answer, dict) else {}
 
 
 def expect(method, path, login, body=None, codes=(200, 201)):
@@ -89,28 +91,36 @@ def user(root, name, password, base, level):
         expect("PUT", f"{path}/database/{where}", root, {"grant": level})
         print(f"user {name}: {level} on {base}")
     # Asking which database this is needs no other right than the one just given.
-    if call("GET", f"/_db/{where}/_api/database/current", (name, password))[0] == 200:
+    status, _ = expect("GET", f"/_db/{where}/_api/database/current", (name, password), codes=(200, 401))
+    if status == 200:
         print(f"user {name}: password right")
     else:
         expect("PATCH", path, root, {"passwd": password, "active": True})
         print(f"user {name}: password repaired")
 
 
+def secret(name):
+    """Without a last newline, as the image's entrypoint reads the root password."""
+    return Path(os.environ["CREDENTIALS"], name).read_text().rstrip("\n")
+
+
 def main():
-    secrets = Path(os.environ["CREDENTIALS"])
-    root = ("root", secrets.joinpath("root-password").read_text())
     name, app = os.environ["ARANGO_DATABASE"], os.environ["ARANGO_USERNAME"]
+    # Root would get the app's password and nobody could repair it; metrics would get the app's data.
+    if app in ("root", "metrics") or name in ("_system", "metrics"):
+        raise Refusal(f"the app cannot be the user {app} of the database {name}: root, _system and metrics are taken")
+    root = ("root", secret("root-password"))
     wait()
-    if call("GET", "/_api/user/root", root)[0] == 401:
+    if expect("GET", "/_api/user/root", root, codes=(200, 401))[0] == 401:
         raise Refusal(
             "the root password in the Secret is not the database's: it was applied when the database was first created, "
             "and a Secret made anew does not change it. Restore the old value, or set the new one in ArangoDB as root"
         )
     database(root, name)
-    user(root, app, secrets.joinpath("password").read_text(), name, "rw")
+    user(root, app, secret("password"), name, "rw")
     # Who may open any database may read the server's metrics through it: this one is empty.
     database(root, "metrics")
-    user(root, "metrics", secrets.joinpath("metrics-password").read_text(), "metrics", "ro")
+    user(root, "metrics", secret("metrics-password"), "metrics", "ro")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -47,13 +48,14 @@ class Server:
         self.process.terminate()
         self.process.wait(10)
 
-    def run(self):
+    def run(self, **more):
         env = {
             "PATH": os.environ["PATH"],
             "ARANGO_URL": f"http://127.0.0.1:{self.port}",
             "ARANGO_DATABASE": "symphainy_platform",
             "ARANGO_USERNAME": "platform_user",
             "CREDENTIALS": str(self.secrets),
+            **more,
         }
         done = subprocess.run([sys.executable, "-I", "-B", str(BOOTSTRAP)], env=env, capture_output=True, text=True, timeout=60)
         said = done.stdout + done.stderr
@@ -144,4 +146,39 @@ def test_a_wrong_root_password_is_said_in_a_sentence(server):
     code, said = server.run()
     assert code == 1
     assert "the root password in the Secret is not the database's" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("taken", [{"ARANGO_USERNAME": "root"}, {"ARANGO_USERNAME": "metrics"}, {"ARANGO_DATABASE": "metrics"}])
+def test_refuses_names_that_are_taken(server, taken):
+    before = (server.run(), (server.folder / "standin.json").read_text())[1]
+    code, said = server.run(**taken)
+    assert code == 1
+    assert "are taken" in said
+    assert (server.folder / "standin.json").read_text() == before
+
+
+def test_a_secret_may_end_in_a_newline(server):
+    server.set(**{key: f"{value}\n" for key, value in SECRETS.items()})
+    assert server.run()[0] == 0
+    assert server.get("platform_user", SECRETS["password"], "/_db/symphainy_platform/_api/collection") == 200
+
+
+@pytest.mark.parametrize("answer", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", b"HTTP/1.1 500 X\r\nContent-Length: 2\r\n\r\n[]"])
+def test_an_answer_it_cannot_use_is_said_in_a_sentence(tmp_path, answer):
+    server = Server(tmp_path)
+    ready = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+
+    def serve(listener):
+        for each in (ready, answer):
+            link, _ = listener.accept()
+            with link:
+                link.recv(65536)
+                link.sendall(each)
+
+    with socket.create_server(("127.0.0.1", server.port)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        code, said = server.run()
+    assert code == 1
+    assert said.startswith("bootstrap: GET ")
     assert "Traceback" not in said

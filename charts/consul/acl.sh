@@ -32,23 +32,37 @@ done
 case $(ask GET /v1/acl/token/self) in
 *'
 200') ;;
-*)
-  say 'the management token in the Secret is not one of this cluster: it was applied when the servers first started,' >&2
-  say 'and a Secret made anew does not change it. Restore the old value, or reset the ACL system' >&2
+*'
+403')
+  say 'the management token in the Secret is not one of this cluster. The servers take in a new one when they start:' >&2
+  say 'restart them, then delete the old token, which stays valid until then; or restore the old value' >&2
   exit 1
   ;;
+*) say 'the management token could not be checked; the next try begins anew' >&2; exit 1 ;;
 esac
 
 for policy in agent app metrics anonymous; do
-  id=$(ask GET "/v1/acl/policy/name/$policy" | sed -n 's/^{"ID":"\([0-9a-f-]*\)".*/\1/p')
+  rules=$(sed -n 's/.*\("Rules":".*"\)}$/\1/p' "$here/$policy.json")
+  [ -n "$rules" ] || { say "$here/$policy.json: no rules at its end" >&2; exit 1; }
+  now=$(ask GET "/v1/acl/policy/name/$policy") || :
+  id=$(printf '%s\n' "$now" | sed -n 's/^{"ID":"\([0-9a-f-]*\)".*/\1/p')
+  case $now in
+  *"$rules"*) say "policy $policy: as it should be"; continue ;;
+  esac
   must PUT "/v1/acl/policy${id:+/$id}" "$here/$policy.json" >"$MEMORY/answer"
-  say "policy $policy: $([ -n "$id" ] && echo 'as it should be' || echo created)"
+  say "policy $policy: $([ -n "$id" ] && echo changed || echo created)"
 done
 
-# token POLICY KEY ACCESSOR: the token of the policy has the Secret's value, whatever it had before.
+# only ANSWER POLICY: the token that was answered has this policy and no other.
+only() { [ "$(printf '%s\n' "$1" | sed -n 's/.*"Policies":\[{"ID":"[0-9a-f-]*","Name":"\([^"]*\)"}\].*/\1/p')" = "$2" ]; }
+
+# token POLICY KEY ACCESSOR: the token has the Secret's value and this policy, whatever it had before.
 token() {
-  case $(ask GET "/v1/acl/token/$3") in
-  *"\"SecretID\":\"$(secret "$2")\""*) say "token $1: as it should be"; return ;;
+  now=$(ask GET "/v1/acl/token/$3") || :
+  case $now in
+  *"\"SecretID\":\"$(secret "$2")\""*) if only "$now" "$1"; then say "token $1: as it should be"; return; fi ;;
+  esac
+  case $now in
   *'"SecretID":'*) must DELETE "/v1/acl/token/$3" >"$MEMORY/answer"; did=replaced ;;
   *) did=created ;;
   esac
@@ -62,7 +76,12 @@ token app app-token faa264ee-d781-4091-b5ee-e91c86cdbb65
 token metrics metrics-token bbea2f08-955a-4956-9e1c-2a04a4e9526a
 
 # The token of those who bring none: DNS answers by it.
-must PUT /v1/acl/token/00000000-0000-0000-0000-000000000002 - >"$MEMORY/answer" <<END
-{"AccessorID": "00000000-0000-0000-0000-000000000002", "Description": "Anonymous Token", "Policies": [{"Name": "anonymous"}]}
+anonymous=/v1/acl/token/00000000-0000-0000-0000-000000000002
+if only "$(must GET "$anonymous")" anonymous; then
+  say 'token anonymous: as it should be'
+else
+  must PUT "$anonymous" - >"$MEMORY/answer" <<END
+{"Description": "Anonymous Token", "Policies": [{"Name": "anonymous"}]}
 END
-say 'anonymous: reads nodes and services'
+  say 'token anonymous: changed'
+fi

@@ -134,7 +134,33 @@ def test_creates_then_leaves_everything_as_it_is(cluster):
     assert "policy agent: created" in said and "token app: created" in said
     code, said = cluster.acl()
     assert code == 0, said
-    assert "created" not in said and "replaced" not in said
+    assert not [word for word in ("created", "replaced", "changed") if word in said]
+
+
+def test_what_was_changed_by_hand_is_set_right(cluster):
+    assert cluster.acl()[0] == 0
+    app = "/v1/acl/token/faa264ee-d781-4091-b5ee-e91c86cdbb65"
+    wide = json.dumps({"Policies": [{"Name": "global-management"}, {"Name": "app"}]}).encode()
+    assert cluster.ask(app, "management-token", "PUT", wide) == 200
+    assert cluster.ask("/v1/kv/other/x", "app-token", "PUT", b"1") == 200
+    code, said = cluster.acl()
+    assert code == 0
+    assert "token app: replaced" in said
+    assert cluster.ask("/v1/kv/other/x", "app-token", "PUT", b"1") == 403
+    policy = json.loads((cluster.folder / "scripts" / "app.json").read_text())
+    policy["Rules"] = json.dumps({"key_prefix": {"": {"policy": "write"}}})
+    (cluster.folder / "scripts" / "app.json").write_text(json.dumps(policy, separators=(",", ":")))
+    assert "policy app: changed" in cluster.acl()[1]
+    assert cluster.ask("/v1/kv/other/x", "app-token", "PUT", b"1") == 200
+
+
+def test_a_server_error_is_not_taken_for_a_wrong_token(cluster):
+    assert cluster.acl()[0] == 0
+    wrapper = cluster.folder / "bin" / "curl"
+    wrapper.write_text(wrapper.read_text().replace("exec ", "case $* in *token/self*) printf '\\n500'; exit ;; esac; exec "))
+    code, said = cluster.acl()
+    assert code == 1
+    assert "could not be checked" in said
 
 
 def test_dns_answers_without_a_token_once_the_policies_are_in(cluster):
@@ -177,6 +203,11 @@ def test_a_wrong_management_token_is_said_in_a_sentence(cluster):
     code, said = cluster.acl()
     assert code == 1
     assert "the management token in the Secret is not one of this cluster" in said
+    # As the sentence says: the servers take in a new one when they start.
+    cluster.server.terminate()
+    cluster.server.wait(20)
+    cluster.start()
+    assert cluster.acl()[0] == 0
 
 
 def test_sigterm_makes_the_only_server_leave_and_it_finds_its_data_again(cluster):
