@@ -29,6 +29,15 @@ const amount = (text: string): number => Number.parseFloat(text) * (text.endsWit
 describe.each(Object.entries(profiles))('%s', (_, settings) => {
   const all = build(settings);
 
+  test('every object says what it is, whose and of which version', () => {
+    for (const { kind, metadata } of all) {
+      const labels = ['name', 'instance', 'component', 'version', 'part-of', 'managed-by'].map(
+        (label) => metadata.labels?.[`app.kubernetes.io/${label}`],
+      );
+      expect(labels.every(Boolean), `${kind} ${metadata.name}`).toBe(true);
+    }
+  });
+
   test('every pod has a shape that survives a review', () => {
     for (const { manifest, pod } of workloads(all)) {
       expect(pod, manifest.metadata.name).toMatchObject({
@@ -198,6 +207,17 @@ test('dev fits a laptop: a core and 3 GiB', () => {
 test('a mirror serves every image', () => {
   const all = build({ ...profiles.dev, mirror: 'registry.example/hub' });
   for (const { image } of containers(all)) expect(image).toMatch(/^registry\.example\/hub\/docker\.io\//);
+});
+
+test('a store of one’s own is asked on its port, by its path, without TLS', () => {
+  const bucket = { name: 'traces', region: 'here', endpoint: { host: 'minio.example', port: 9000 }, insecure: true, pathStyle: true };
+  const all = build({ ...profiles.prod, tempo: { ...profiles.prod.tempo, bucket }, loki: { ...profiles.prod.loki, bucket } });
+  expect(named(all, 'ConfigMap', 'tempo').data['tempo.yaml']).toMatch(
+    /endpoint: minio\.example:9000\n.*\n\s+insecure: true\n\s+forcepathstyle: true/,
+  );
+  expect(named(all, 'ConfigMap', 'loki').data['loki.yaml']).toMatch(
+    /endpoint: minio\.example:9000\n.*\n\s+insecure: true\n\s+s3forcepathstyle: true/,
+  );
 });
 
 test('one changed setting changes the pods that read it and no others', () => {

@@ -4,7 +4,7 @@ import { config, yaml } from '../lib/config.ts';
 import { ownDisk, scratch } from '../lib/disk.ts';
 import { type Endpoint, Peer, type Shared } from '../lib/peer.ts';
 import { goMemory, http, type Resources, tcp } from '../lib/pod.ts';
-import { type Bucket, bucketEnv, bucketKeys } from '../lib/s3.ts';
+import { type Bucket, bucketEnv, bucketKeys, endpointOf } from '../lib/s3.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import type { Target } from '../lib/target.ts';
 import { statefulSet } from '../lib/workload.ts';
@@ -48,17 +48,7 @@ export class Loki extends Chart {
           path_prefix: '/loki',
           replication_factor: 1,
           ring: { kvstore: { store: 'inmemory' } },
-          storage: bucket
-            ? {
-                s3: {
-                  bucketnames: bucket.name,
-                  endpoint: bucket.endpoint.host,
-                  region: bucket.region,
-                  access_key_id: bucketKeys.access_key,
-                  secret_access_key: bucketKeys.secret_key,
-                },
-              }
-            : { filesystem: { chunks_directory: '/loki/chunks', rules_directory: '/loki/rules' } },
+          storage: bucket ? { s3: chunks(bucket) } : { filesystem: { chunks_directory: '/loki/chunks', rules_directory: '/loki/rules' } },
         },
         schema_config: {
           // Frozen: data is read by the schema of its day. A new one is a second entry with a later date.
@@ -96,4 +86,17 @@ export class Loki extends Chart {
     this.loki = service.at.loki;
     this.metrics = { endpoint: service.at.loki };
   }
+}
+
+function chunks(bucket: Bucket): object {
+  const { name, region, insecure = false, pathStyle = false } = bucket;
+  return {
+    bucketnames: name,
+    endpoint: endpointOf(bucket),
+    region,
+    insecure,
+    s3forcepathstyle: pathStyle,
+    access_key_id: bucketKeys.access_key,
+    secret_access_key: bucketKeys.secret_key,
+  };
 }

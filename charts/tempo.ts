@@ -4,7 +4,7 @@ import { config, yaml } from '../lib/config.ts';
 import { type Disk, scratch } from '../lib/disk.ts';
 import { type Endpoint, Peer, type Shared } from '../lib/peer.ts';
 import { goMemory, http, type Resources, tcp } from '../lib/pod.ts';
-import { type Bucket, bucketEnv, bucketKeys } from '../lib/s3.ts';
+import { type Bucket, bucketEnv, bucketKeys, endpointOf } from '../lib/s3.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import type { Target } from '../lib/target.ts';
 import { deployment } from '../lib/workload.ts';
@@ -64,9 +64,7 @@ export class Tempo extends Chart {
         storage: {
           trace: {
             wal: { path: '/var/tempo/wal' },
-            ...(bucket
-              ? { backend: 's3', s3: { bucket: bucket.name, endpoint: bucket.endpoint.host, region: bucket.region, ...bucketKeys } }
-              : { backend: 'local', local: { path: '/var/tempo/blocks' } }),
+            ...(bucket ? { backend: 's3', s3: blocks(bucket) } : { backend: 'local', local: { path: '/var/tempo/blocks' } }),
           },
         },
         // The compactor of Tempo 2 is gone: this is where 3 reads the retention from.
@@ -111,4 +109,9 @@ export class Tempo extends Chart {
     this.spans = service.at['otlp-grpc'];
     this.metrics = { endpoint: service.at.tempo };
   }
+}
+
+function blocks(bucket: Bucket): object {
+  const { name, region, insecure = false, pathStyle = false } = bucket;
+  return { bucket: name, endpoint: endpointOf(bucket), region, insecure, forcepathstyle: pathStyle, ...bucketKeys };
 }

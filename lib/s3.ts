@@ -7,6 +7,15 @@ export interface Bucket {
   readonly name: string;
   readonly region: string;
   readonly endpoint: External;
+  /** Plain HTTP. @default - TLS */
+  readonly insecure?: boolean;
+  /** The bucket's name in the path, as MinIO and its like want it. @default - in the host name */
+  readonly pathStyle?: boolean;
+}
+
+/** The endpoint as S3 clients want it: the port only where it does not go without saying. */
+export function endpointOf({ endpoint }: Bucket): string {
+  return endpoint.port === 443 ? endpoint.host : `${endpoint.host}:${endpoint.port}`;
 }
 
 /** The keys as Tempo and Loki write them into their own config: both expand variables and read the same names. */

@@ -77,7 +77,7 @@ export function deployment(peer: Peer, shape: DeploymentShape): void {
 export function job(peer: Peer, shape: PodShape): void {
   const template = pod(peer, shape, peer.name, 'OnFailure');
   const checksums = shape.containers.flatMap(({ mounts = [] }) => mounts.map(({ checksum }) => checksum?.()));
-  const name = `${peer.name}-${hash([template.spec, checksums]).slice(0, 8)}`;
+  const name = `${peer.name}-${hash([template.metadata?.labels, template.spec, checksums]).slice(0, 8)}`;
   new k8s.KubeJob(peer, 'workload', {
     metadata: metadata(peer, name),
     // With the growing pause between two tries, this lasts for an hour: longer than any peer's first start.

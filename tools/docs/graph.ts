@@ -1,7 +1,7 @@
 import { type Manifest, podOf } from '../../lib/render.ts';
 
 /** A path that the policies allow, and so one that is used. */
-export interface Edge {
+interface Edge {
   readonly from: string;
   readonly to: string;
   /** The names of the ports, or their numbers where the other side is outside. */

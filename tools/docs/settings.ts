@@ -116,7 +116,7 @@ function textBefore(position: number, { source, comments }: Declared): string {
 }
 
 /** A value as a person reads it; undefined for one that has parts. */
-export function written(value: unknown): string | undefined {
+function written(value: unknown): string | undefined {
   if (value instanceof Size) return size(value.toMebibytes());
   if (value instanceof Duration) return value.toHumanString();
   if (value instanceof Cpu) return `${cores(millis(value) / 1000)} cores`;
