@@ -23,7 +23,8 @@ log = logging.getLogger("celery.platform")
 
 def configure(app):
     """Sets what the platform promised, unless the app has decided itself."""
-    options = {"socket_connect_timeout": 10}
+    # Without them a command waits for ever on a Redis that neither answers nor hangs up, and the heart with it.
+    options = {"socket_connect_timeout": 10, "socket_timeout": 15}
     if "PLATFORM_VISIBILITY_TIMEOUT_SECONDS" in os.environ:
         options["visibility_timeout"] = int(os.environ["PLATFORM_VISIBILITY_TIMEOUT_SECONDS"])
     app.conf.broker_transport_options = {**options, **(app.conf.broker_transport_options or {})}

@@ -17,7 +17,8 @@ export const consul: RuleGroup = {
     },
     {
       alert: 'ConsulUnhealthy',
-      expr: 'min by (job) (consul_autopilot_healthy) == 0',
+      // The leader's word counts: some releases report 0 on all others.
+      expr: 'min by (job) (consul_autopilot_healthy and on (job, instance) consul_server_isLeader == 1) == 0',
       for: '10m',
       labels: { severity: 'ticket' },
       annotations: {

@@ -59,8 +59,20 @@ export const telemetry: RuleGroup = {
       labels: { severity: 'ticket' },
       annotations: {
         summary: 'Metrics made of spans are incomplete',
-        description: 'The generator of {{ $labels.job }} has reached its limit of series: new services and operations are missing.',
+        description: 'The generator of {{ $labels.job }} has reached its limit: what is new is counted as one series, metric_overflow.',
         action: 'Look for span names that hold ids and have them fixed; else raise maxSeries.',
+      },
+    },
+    {
+      alert: 'TempoMakesNoMetrics',
+      // Three settings have to agree: the generator's processors, its remote write, and Prometheus' receiver of that.
+      expr: 'sum(rate(tempo_distributor_spans_received_total[15m])) > 0 unless on () sum(rate(traces_spanmetrics_calls_total[15m])) > 0',
+      for: '15m',
+      labels: { severity: 'ticket' },
+      annotations: {
+        summary: 'No metrics are made of spans',
+        description: 'Tempo takes in {{ $value | printf "%.1f" }} spans a second, and nothing of them arrives in Prometheus.',
+        action: "Look for failed remote writes in Tempo's log; without any, its generator runs without processors.",
       },
     },
     {
@@ -72,6 +84,18 @@ export const telemetry: RuleGroup = {
         summary: 'Loki discards log lines',
         description: '{{ $value | printf "%.1f" }} lines a second are discarded as {{ $labels.reason }}.',
         action: 'Raise the limit that the reason names, or quieten the service that writes so much.',
+      },
+    },
+    {
+      alert: 'LokiDiskFills',
+      // A share, whatever its name says. From 0.9 on Loki refuses what it is sent.
+      expr: 'loki_ingester_wal_disk_usage_percent > 0.8',
+      for: '10m',
+      labels: { severity: 'ticket' },
+      annotations: {
+        summary: 'The disk of Loki is almost full',
+        description: '{{ $value | humanizePercentage }} of the disk of {{ $labels.instance }} is used; from 90% on it takes no lines.',
+        action: 'Grow its volume or shorten the retention; the Collector keeps what is refused as long as its queue has room.',
       },
     },
     {
@@ -87,12 +111,16 @@ export const telemetry: RuleGroup = {
     },
     {
       alert: 'PrometheusDiskFills',
-      expr: 'prometheus_tsdb_storage_blocks_bytes / (prometheus_tsdb_retention_limit_bytes > 0) > 0.9',
+      // The limit is for all of this; the blocks alone may never come near it.
+      expr: [
+        '(prometheus_tsdb_storage_blocks_bytes + prometheus_tsdb_wal_storage_size_bytes + prometheus_tsdb_head_chunks_storage_size_bytes)',
+        '/ (prometheus_tsdb_retention_limit_bytes > 0) > 0.9',
+      ].join(' '),
       for: '1h',
       labels: { severity: 'ticket' },
       annotations: {
         summary: 'Prometheus is about to forget early',
-        description: 'Its blocks take {{ $value | humanizePercentage }} of what they may; the oldest go before their time.',
+        description: 'Its data take {{ $value | humanizePercentage }} of what they may; the oldest go before their time.',
         action: 'Grow its disk, shorten the retention, or drop the series that nobody reads.',
       },
     },
