@@ -1,12 +1,12 @@
 """What the platform adds to a Celery app from outside: files that its probes look at, and the timing it was promised.
 
 `celery worker --include=platform_probes` and `celery beat --scheduler=platform_probes:Scheduler`. In the folder
-PLATFORM_PROBES the file `alive` is touched as long as the process does its work, and `ready` is there while a worker
-consumes or beat ticks. Neither depends on the broker being there: a restart would not bring it back.
+PLATFORM_PROBES the file `alive` is touched as long as the process does its work or waits for its broker, which a restart
+would not bring back; `ready` is there while a worker consumes, or once beat has ticked.
 """
 
-import logging
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -16,15 +16,13 @@ from celery.beat import PersistentScheduler
 
 FOLDER = Path(os.environ.get("PLATFORM_PROBES", "/run/platform"))
 ALIVE, READY = FOLDER / "alive", FOLDER / "ready"
-HEART = 30  # seconds without a tick of the worker's heart, which beats every 2, after which its main loop hangs
-
-log = logging.getLogger("celery.platform")
+HEART = 30  # seconds after which a main loop hangs: a worker's heart beats every 2, beat's loop turns every 15 at least
 
 
 def configure(app):
     """Sets what the platform promised, unless the app has decided itself."""
-    # Without them a command waits for ever on a Redis that neither answers nor hangs up, and the heart with it.
-    options = {"socket_connect_timeout": 10, "socket_timeout": 15}
+    # Without them a command waits for ever on a Redis that neither answers nor hangs up.
+    options = {"socket_connect_timeout": 5, "socket_timeout": 15}
     if "PLATFORM_VISIBILITY_TIMEOUT_SECONDS" in os.environ:
         options["visibility_timeout"] = int(os.environ["PLATFORM_VISIBILITY_TIMEOUT_SECONDS"])
     app.conf.broker_transport_options = {**options, **(app.conf.broker_transport_options or {})}
@@ -55,7 +53,7 @@ class Consuming(bootsteps.StartStopStep):
 
 
 class Pulse(threading.Thread):
-    """Touches `alive` while the heart beats; without a connection the main loop waits for one, and has no heart."""
+    """Touches `alive` while the heart beats; a main loop that waits for the broker has no heart, and is not to blame."""
 
     def __init__(self):
         super().__init__(name="platform-pulse", daemon=True)
@@ -64,9 +62,17 @@ class Pulse(threading.Thread):
 
     def run(self):
         while True:
-            if not self.connected or time.monotonic() - self.heart < HEART:
+            if not self.connected or time.monotonic() - self.heart < HEART or in_broker():
                 ALIVE.touch()
             time.sleep(5)
+
+
+def in_broker():
+    """Whether the main thread is in a command to Redis, or in the pause before the next try: events are tried for ever."""
+    frame = sys._current_frames().get(threading.main_thread().ident)
+    while frame and frame.f_globals.get("__name__") in ("socket", "ssl"):
+        frame = frame.f_back
+    return bool(frame) and frame.f_globals.get("__name__", "").startswith(("redis.", "kombu.utils.functional"))
 
 
 pulse = Pulse()
@@ -101,15 +107,11 @@ class Scheduler(PersistentScheduler):
         READY.unlink(missing_ok=True)
         super().__init__(app, *args, **kwargs)
 
-    def _ensure_connected(self):
-        def waiting(error, interval):
-            ALIVE.touch()
-            log.warning("beat: no connection to the broker (%s), next try in %s s", error, interval)
-
-        return self.connection.ensure_connection(waiting, None, interval_max=10)
-
     def tick(self, *args, **kwargs):
-        ALIVE.touch()
+        beat()
+        if not pulse.is_alive():
+            pulse.connected = True
+            pulse.start()
         delay = super().tick(*args, **kwargs)
         READY.touch()
         return delay

@@ -178,6 +178,17 @@ def test_an_outage_of_redis_takes_ready_away_and_leaves_alive(running):
     assert worker.stays_alive(8) < 8
 
 
+def test_a_redis_that_neither_answers_nor_hangs_up_leaves_alive(running):
+    worker = running.worker().wait_ready()
+    running.redis.send_signal(signal.SIGSTOP)
+    # Longer than a heart that stopped would be forgiven.
+    assert worker.stays_alive(60) < 8
+    running.redis.send_signal(signal.SIGCONT)
+    eventually(worker.ready, 60)
+    running.send("after")
+    running.noted("end after")
+
+
 def test_a_worker_that_starts_before_redis_is_alive_and_waits(stage):
     worker = stage.worker()
     eventually(lambda: (worker.probes / "alive").exists())
