@@ -31,8 +31,7 @@ export class CeleryWorker extends Chart {
     const longest = props.longestTask.toSeconds();
     const env = {
       ...appEnv(peer, props),
-      // SIGTERM begins a soft shutdown: running tasks end, those that do not go back to the queue.
-      REMAP_SIGTERM: 'SIGQUIT',
+      // At SIGTERM running tasks may end; those that take longer than this go back to the queue.
       PLATFORM_SOFT_SHUTDOWN_SECONDS: `${longest}`,
       PLATFORM_VISIBILITY_TIMEOUT_SECONDS: `${props.visibilityTimeout?.toSeconds() ?? Math.max(3600, 2 * longest)}`,
     };

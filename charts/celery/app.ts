@@ -97,9 +97,20 @@ export function appMounts(peer: Peer): readonly Mount[] {
   return [module.at(MODULE), memory(PROBES, 'probes', Size.mebibytes(1)), scratch('/tmp', 'tmp', Size.mebibytes(128))];
 }
 
-/** Runs celery with the module on its path: as arguments, so that an entrypoint of the image keeps its say. */
+/**
+ * Runs celery with the module on its path: as arguments, so that an entrypoint of the image keeps its say.
+ * What the probes saw of a former container of this pod says nothing of this one.
+ */
 export function celery(...args: readonly string[]): readonly string[] {
-  return ['sh', '-c', `export PYTHONPATH="${MODULE}\${PYTHONPATH:+:$PYTHONPATH}"; exec "$0" "$@"`, 'celery', '-A', 'main.celery', ...args];
+  return [
+    'sh',
+    '-c',
+    `rm -f ${PROBES}/alive ${PROBES}/ready; export PYTHONPATH="${MODULE}\${PYTHONPATH:+:$PYTHONPATH}"; exec "$0" "$@"`,
+    'celery',
+    '-A',
+    'main.celery',
+    ...args,
+  ];
 }
 
 /** Alive while the file that the module touches is younger than `seconds`; no Python is started to ask. */

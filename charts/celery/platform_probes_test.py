@@ -71,7 +71,7 @@ class Stage:
         log = (self.folder / f"{name}.log").open("a")
         environment = {
             **os.environ, "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1", "PLATFORM_PROBES": str(probes), "NOTES": str(self.folder / "notes"),
-            "CELERY_BROKER_URL": self.url, "REMAP_SIGTERM": "SIGQUIT", "PLATFORM_SOFT_SHUTDOWN_SECONDS": "4",
+            "CELERY_BROKER_URL": self.url, "PLATFORM_SOFT_SHUTDOWN_SECONDS": "4",
             "PLATFORM_VISIBILITY_TIMEOUT_SECONDS": "3", **env,
         }
         program = Program(subprocess.Popen([sys.executable, "-m", "celery", "-A", "main.celery", *arguments], cwd=self.folder, env=environment,
@@ -183,6 +183,7 @@ def test_a_redis_that_neither_answers_nor_hangs_up_leaves_alive(running):
     running.redis.send_signal(signal.SIGSTOP)
     # Longer than a heart that stopped would be forgiven.
     assert worker.stays_alive(60) < 8
+    assert not worker.ready()
     running.redis.send_signal(signal.SIGCONT)
     eventually(worker.ready, 60)
     running.send("after")
@@ -205,19 +206,33 @@ def test_what_a_former_container_left_is_not_readiness(stage):
     eventually(lambda: not worker.ready())
 
 
-def test_the_app_decides_before_the_platform(running):
+@pytest.mark.parametrize(("decide", "decided"), [
+    ("", "3 None 15"),
+    ("celery.conf.update(broker_connection_max_retries=7, broker_transport_options={'visibility_timeout': 99})", "99 7 15"),
+    # As Django does.
+    ("celery.config_from_object({'APP_BROKER_CONNECTION_MAX_RETRIES': 7, 'APP_BROKER_TRANSPORT_OPTIONS': {'visibility_timeout': 99}}, namespace='APP')", "99 7 15"),
+    ("celery.config_from_object({'APP_TIMEZONE': 'UTC'}, namespace='APP')", "3 None 15"),
+])
+def test_the_app_decides_before_the_platform(running, decide, decided):
     show = """
 from celery.signals import worker_ready
 @worker_ready.connect
 def show(sender, **_):
     c, o = sender.app.conf, sender.app.conf.broker_transport_options
-    print(f"DECIDED {c.worker_soft_shutdown_timeout} {o['visibility_timeout']} {sender.controller.prefetch_multiplier} {c.broker_connection_max_retries}")
+    print(f"DECIDED {o['visibility_timeout']} {c.broker_connection_max_retries} {o['socket_timeout']}")
 """
-    decide = show + "celery.conf.update(worker_soft_shutdown_timeout=77, broker_transport_options={'visibility_timeout': 99}, worker_prefetch_multiplier=5)"
-    ours = running.worker("ours", EXTRA=show).wait_ready()
-    theirs = running.worker("theirs", EXTRA=decide).wait_ready()
-    eventually(lambda: "DECIDED 4.0 3 1 None" in ours.log.read_text())
-    eventually(lambda: "DECIDED 77 99 5 None" in theirs.log.read_text())
+    worker = running.worker(EXTRA=show + decide)
+    eventually(lambda: f"DECIDED {decided}" in worker.log.read_text())
+
+
+def test_sigterm_waits_no_longer_than_the_tasks_run(running):
+    worker = running.worker(PLATFORM_SOFT_SHUTDOWN_SECONDS="60").wait_ready()
+    running.send("short", 3)
+    running.noted("start short")
+    worker.process.terminate()
+    eventually(lambda: not worker.ready(), 2)
+    assert worker.process.wait(15) == 0
+    assert "end short" in running.notes()
 
 
 def test_sigterm_lets_a_short_task_end_and_gives_a_long_one_back(running):
