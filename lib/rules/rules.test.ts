@@ -378,6 +378,16 @@ const cases: Record<keyof typeof rules, [string, Break, string][]> = {
       'it is 3Gi, and a rollout of this profile needs 4096 MiB',
     ],
     [
+      'more pods than the autoscaler may make',
+      (_, objects) =>
+        objects.push({
+          kind: 'HorizontalPodAutoscaler',
+          metadata: { name: 'watcher' },
+          spec: { scaleTargetRef: { name: 'watcher' }, maxReplicas: 9 },
+        }),
+      'it is 600m, and a rollout of this profile needs 1.4 cores',
+    ],
+    [
       'more pods than the quota has cores for',
       (find) => (find('StatefulSet', 'server').spec.replicas = 4),
       'it is 600m, and a rollout of this profile needs 0.7 cores',
