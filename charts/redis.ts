@@ -52,7 +52,7 @@ export class Redis extends Chart {
 
     const maxmemory = props.maxmemory.toMebibytes();
     const settings = {
-      dir: '/data',
+      ...(disk && { dir: '/data' }),
       maxmemory: `${maxmemory}mb`,
       'maxmemory-policy': disk ? 'noeviction' : 'allkeys-lru',
       appendonly: disk ? 'yes' : 'no',

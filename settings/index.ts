@@ -84,7 +84,9 @@ const dev: Settings = {
   otelCollector: { debug: 'basic', queue: gibibytes(1), resources: resources(millis(50), mebibytes(160)) },
   app: { ...base.app, longestTask: Duration.minutes(2) },
   celeryWorker: {
-    pools: [{ name: 'default', queues: ['celery'], replicas: 1, concurrency: 2, resources: resources(millis(150), mebibytes(384)) }],
+    pools: [
+      { name: 'default', queues: ['celery', 'slow'], replicas: 1, concurrency: 2, resources: resources(millis(150), mebibytes(384)) },
+    ],
   },
   grafana: { disk: gibibytes(1), resources: resources(millis(75), mebibytes(256)) },
 };
@@ -119,7 +121,10 @@ const prod: Settings = {
   otelCollector: { replicas: 2, resources: resources(millis(250), mebibytes(512)) },
   app: { ...base.app, longestTask: Duration.minutes(10) },
   celeryWorker: {
-    pools: [{ name: 'default', queues: ['celery'], replicas: 2, max: 6, concurrency: 4, resources: resources(millis(500), gibibytes(1)) }],
+    pools: [
+      { name: 'default', queues: ['celery'], replicas: 2, max: 6, concurrency: 4, resources: resources(millis(500), gibibytes(1)) },
+      { name: 'slow', queues: ['slow'], replicas: 2, max: 4, concurrency: 2, resources: resources(millis(250), mebibytes(512)) },
+    ],
   },
   grafana: { disk: gibibytes(8), resources: resources(millis(250), mebibytes(512)) },
 };

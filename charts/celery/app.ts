@@ -113,9 +113,10 @@ export function celery(...args: readonly string[]): readonly string[] {
   ];
 }
 
-/** Alive while the file that the module touches is younger than `seconds`; no Python is started to ask. */
+/** Alive while the file that the module touches is there and younger than `seconds`; no Python is started to ask. */
 export function alive(seconds: number): k8s.Probe {
-  return { ...shell(`test $(( $(date +%s) - $(stat -c %Y ${PROBES}/alive) )) -lt ${seconds}`), periodSeconds: 15 };
+  const file = `${PROBES}/alive`;
+  return { ...shell(`test -e ${file} && test $(( $(date +%s) - $(stat -c %Y ${file}) )) -lt ${seconds}`), periodSeconds: 15 };
 }
 
 /** Ready while the file is there. */
