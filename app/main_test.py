@@ -222,7 +222,8 @@ def test_a_database_that_is_away_delays_a_note(platform, main):
     sent = main.note.delay("patience")
     eventually(lambda: "Retry in" in platform.log("default"))
     platform.start_arango()
-    assert main.notes().get(sent.get(30)["key"])["text"] == "patience"
+    key = sent.get(30)["key"]
+    assert main.notes().get(key)["text"] == "patience"
 
 
 def test_lookup_finds_the_services_whose_checks_pass(platform, main):

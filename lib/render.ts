@@ -23,7 +23,7 @@ export interface ContainerManifest {
   readonly env?: readonly EnvManifest[];
   readonly ports?: readonly { readonly name: string; readonly containerPort: number; readonly protocol?: string }[];
   readonly resources: Readonly<Record<'requests' | 'limits', Readonly<Record<string, string>>>>;
-  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string; readonly readOnly?: boolean }[];
   readonly securityContext: Readonly<Record<string, unknown>>;
   readonly [probe: `${string}Probe`]: ProbeManifest | undefined;
 }
@@ -32,14 +32,20 @@ export interface ContainerManifest {
 interface EnvManifest {
   readonly name: string;
   readonly value?: string;
-  readonly valueFrom?: { readonly secretKeyRef?: { readonly name: string; readonly key: string }; readonly fieldRef?: object };
+  readonly valueFrom?: {
+    readonly secretKeyRef?: { readonly name: string; readonly key: string };
+    readonly fieldRef?: { readonly fieldPath: string };
+  };
 }
 
 /** A probe of whichever kind. */
 interface ProbeManifest {
-  readonly httpGet?: { readonly port: string | number };
+  readonly httpGet?: { readonly port: string | number; readonly path?: string };
   readonly tcpSocket?: { readonly port: string | number };
   readonly exec?: { readonly command: readonly string[] };
+  readonly periodSeconds?: number;
+  readonly timeoutSeconds?: number;
+  readonly failureThreshold?: number;
 }
 
 /** A pod's spec, as far as tools and rules read it. */

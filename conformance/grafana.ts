@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import { parse } from 'yaml';
+import { type Check, containersOf, replaceIn, type Service } from './check.ts';
+import type { Sandbox } from './sandbox.ts';
+
+/** Part of a data source, dashboard or provider as its file has it. */
+type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
+
+/** The value of a variable of the environment; `''` is what Grafana takes for one that is not set. */
+type Lookup = (name: string) => string;
+
+/**
+ * One text of a provisioning file as Grafana reads it: `$$` is a dollar. Between those, `${NAME}` and `$__env{NAME}` are variables of
+ * the environment, and then, as Go's os.ExpandEnv has it, `$NAME` and `$1`. A dollar before anything else stays.
+ */
+export function expandText(text: string, lookup: Lookup): string {
+  const settings = (part: string) =>
+    part.replace(/\$(__\w+)?\{([^}]+)\}/g, (all, how: string | undefined, name: string) => {
+      if (how === '__file' || how === '__vault') throw new Error(`"${text}": what ${how} would read is not known here`);
+      return how === undefined || how === '__env' ? lookup(name) : all;
+    });
+  const environment = (part: string) =>
+    part.replace(
+      /\$(?:\{([^}]*)\}|(\{)|([*#@!?\-0-9]|[a-zA-Z_]\w*))/g,
+      (_, braced: string | undefined, open: string | undefined, name: string) => (open || braced === '' ? '' : lookup(braced ?? name)),
+    );
+  return text
+    .split('$$')
+    .map((part) => environment(settings(part)))
+    .join('$');
+}
+
+/** Every text among the values of a provisioning file; keys are left as they are. */
+export function expand(value: Value, lookup: Lookup): Value {
+  if (typeof value === 'string') return expandText(value, lookup);
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((each) => expand(each, lookup));
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, expand(inner, lookup)]));
+}
+
+interface DataSource {
+  readonly uid: string;
+  readonly url: string;
+  readonly jsonData: { readonly derivedFields?: readonly { readonly url: string }[]; readonly tracesToMetrics?: Queries };
+}
+
+interface Queries {
+  readonly queries: readonly { readonly query: string }[];
+}
+
+/** A provisioning file of the container as Grafana reads it. Throws when it names a variable that the container has not. */
+function provisioned(sandbox: Sandbox, configMap: string): { readonly [key: string]: Value } {
+  const names = new Map(
+    sandbox
+      .pod('Deployment', 'grafana')
+      .container()
+      .env?.map(({ name, value }) => [name, value ?? '']),
+  );
+  const text: string = sandbox.object('ConfigMap', configMap).data['platform.yaml'];
+  return expand(parse(text), (name) => {
+    const value = names.get(name);
+    assert.ok(value !== undefined, `${configMap} names the variable ${name}, which the container has not`);
+    return value;
+  }) as { readonly [key: string]: Value };
+}
+
+const dataSources = (sandbox: Sandbox) => provisioned(sandbox, 'grafana-datasources').datasources as unknown as readonly DataSource[];
+
+/** The uid of every data source that something below leads to. */
+function uids(value: Value): readonly Value[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => {
+    if (key === 'datasourceUid') return [inner];
+    return key === 'datasource' ? [(inner as { uid: Value }).uid] : uids(inner);
+  });
+}
+
+const keys: readonly Check[] = [
+  {
+    name: 'every GF_ variable is known',
+    async run(sandbox) {
+      const pod = sandbox.pod('Deployment', 'grafana');
+      const names = pod.container().env?.map(({ name }) => name) ?? [];
+      const stdin = names.filter((name) => name.startsWith('GF_')).join('\n');
+      const { status, output } = await pod.exec(['configkeys', 'grafana', '-'], { stdin });
+      assert.equal(status, 0, output);
+    },
+    broken: {
+      by: (all) => {
+        containersOf(all, 'grafana')[0].env[2].name = 'GF_USERS_ALLOW_SIGNUP';
+      },
+      says: /GF_USERS_ALLOW_SIGNUP: unknown/,
+    },
+  },
+  {
+    name: 'the provisioning files, read as Grafana reads them, name no variable by mistake and hold what is meant',
+    async run(sandbox) {
+      const services = sandbox.manifests.filter(({ kind }) => kind === 'Service');
+      const ports = services.flatMap(({ metadata, spec }) =>
+        spec.ports.map(({ port }: { port: number }) => `http://${metadata.name}:${port}`),
+      );
+      for (const { uid, url, jsonData } of dataSources(sandbox)) {
+        assert.ok(ports.includes(url), `${uid}: no Service answers at "${url}"`);
+        for (const field of jsonData.derivedFields ?? []) assert.equal(field.url, '${__value.raw}', `${uid}: a link that leads nowhere`);
+        for (const { query } of jsonData.tracesToMetrics?.queries ?? []) assert.match(query, /\{\$__tags/, `${uid}: a query of no span`);
+      }
+      const { mountPath } =
+        sandbox
+          .pod('Deployment', 'grafana')
+          .container()
+          .volumeMounts?.find(({ name }) => name === 'grafana-dashboards') ?? {};
+      const { providers } = provisioned(sandbox, 'grafana-providers');
+      for (const { options } of providers as unknown as readonly { readonly options: { readonly path: string } }[]) {
+        assert.equal(options.path, mountPath, 'dashboards are looked for where none are');
+      }
+    },
+    broken: {
+      by: (all) => replaceIn(all, 'grafana-datasources', 'platform.yaml', '$${__value.raw}', '${__value.raw}'),
+      says: /names the variable __value.raw/,
+    },
+  },
+  {
+    name: 'every data source that a dashboard or another one leads to is provisioned',
+    async run(sandbox) {
+      const sources = dataSources(sandbox);
+      const known = sources.map(({ uid }) => uid);
+      const boards = Object.values<string>(sandbox.object('ConfigMap', 'grafana-dashboards').data).map((text) => JSON.parse(text));
+      const used = uids([...boards, ...sources] as readonly Value[]);
+      assert.ok(used.length > boards.length, 'the dashboards lead to no data source');
+      for (const uid of used) assert.ok(known.includes(String(uid)), `the data source "${uid}" is not provisioned`);
+    },
+    broken: {
+      by: (all) => replaceIn(all, 'grafana-datasources', 'platform.yaml', 'uid: prometheus', 'uid: metrics'),
+      says: /"prometheus" is not provisioned/,
+    },
+  },
+];
+
+const server: readonly Check[] = [
+  {
+    name: 'every probe is answered, the Secret has its password, and its data sources and dashboards are there',
+    async run(sandbox) {
+      const pod = sandbox.pod('Deployment', 'grafana');
+      pod.start();
+      await pod.until('startup', 60);
+      await pod.until('readiness', 5);
+      await pod.until('liveness', 5);
+      const get = (path: string, password: string) =>
+        fetch(`${pod.url('grafana')}${path}`, {
+          headers: { Authorization: `Basic ${Buffer.from(`admin:${password}`).toString('base64')}` },
+        });
+      assert.equal((await get('/api/datasources', 'admin')).status, 401, 'it takes the password that everybody knows');
+      const password = sandbox.secret('grafana', 'admin-password');
+      const sources = await (await get('/api/datasources', password)).json();
+      const told = dataSources(sandbox).map(({ uid, url, jsonData }) => ({ uid, url, jsonData }));
+      const pick = ({ uid, url, jsonData }: DataSource) => ({ uid, url, jsonData });
+      const byUid = (one: DataSource, other: DataSource) => one.uid.localeCompare(other.uid);
+      assert.deepEqual((sources as DataSource[]).map(pick).sort(byUid), told.sort(byUid), 'it reads its data sources otherwise');
+      for (const text of Object.values<string>(sandbox.object('ConfigMap', 'grafana-dashboards').data)) {
+        const { uid } = JSON.parse(text);
+        assert.equal((await get(`/api/dashboards/uid/${uid}`, password)).status, 200, `it has no dashboard ${uid}`);
+      }
+    },
+    broken: {
+      by: (all) => {
+        containersOf(all, 'grafana')[0].env.shift();
+      },
+      says: /password that everybody knows/,
+    },
+    within: 120,
+  },
+];
+
+export const grafana: Service = { name: 'grafana keys', programs: ['configkeys'], keysOnly: true, checks: keys };
+
+export const grafanaServer: Service = { name: 'grafana', programs: ['grafana'], checks: server };

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { parse, stringify } from 'yaml';
+import { type Check, replaceIn, type Service } from './check.ts';
+import { eventually, type Pod, type Sandbox } from './sandbox.ts';
+
+const FILE = '/etc/loki/loki.yaml';
+
+/** Ready, its chunks on its disk: a bucket is not at hand. */
+async function up(sandbox: Sandbox): Promise<Pod> {
+  const pod = sandbox.pod('StatefulSet', 'loki');
+  const config = parse(readFileSync(pod.file(FILE), 'utf8'));
+  config.common.storage = { filesystem: { chunks_directory: '/loki/chunks', rules_directory: '/loki/rules' } };
+  config.compactor.delete_request_store = 'filesystem';
+  for (const schema of config.schema_config.configs) schema.object_store = 'filesystem';
+  writeFileSync(pod.file(FILE), stringify(config));
+  pod.start();
+  await pod.until('startup', 60);
+  return pod;
+}
+
+/** One line with a trace id, as OTLP has it in JSON. */
+function line(): string {
+  const resource = { attributes: [{ key: 'service.name', value: { stringValue: 'shop' } }] };
+  const record = { timeUnixNano: `${Date.now()}000000`, body: { stringValue: 'sold out' }, traceId: '5b8efff798038103d269b633813fc60c' };
+  return JSON.stringify({ resourceLogs: [{ resource, scopeLogs: [{ logRecords: [record] }] }] });
+}
+
+const keys: readonly Check[] = [
+  {
+    name: 'every key of its configuration is known, at every depth',
+    async run(sandbox) {
+      const { status, output } = await sandbox.pod('StatefulSet', 'loki').exec(['configkeys', 'loki', FILE]);
+      assert.equal(status, 0, output);
+    },
+    broken: { by: (all) => replaceIn(all, 'loki', 'loki.yaml', 'delete_request_store', 'shared_store'), says: /shared_store: unknown key/ },
+  },
+];
+
+const server: readonly Check[] = [
+  {
+    name: 'finds nothing wrong with its configuration',
+    async run(sandbox) {
+      const program = sandbox.pod('StatefulSet', 'loki').start(undefined, { args: (args) => [...args, '-verify-config=true'] });
+      const status = await program.ended;
+      assert.equal(status, 0, program.output.trim().split('\n').at(-1));
+    },
+    // Without a store for what is to be deleted, it refuses to delete.
+    broken: {
+      by: (all) => replaceIn(all, 'loki', 'loki.yaml', / *delete_request_store: .*\n/, ''),
+      says: /delete-request-store should be/,
+    },
+  },
+  {
+    name: 'every probe is answered, and a line is taken in by OTLP and found by its trace (its chunks on its disk)',
+    async run(sandbox) {
+      const pod = await up(sandbox);
+      await pod.until('readiness', 5);
+      await pod.until('liveness', 5);
+      const request = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: line() };
+      const { status } = await fetch(`${pod.url('loki')}/otlp/v1/logs`, request);
+      assert.ok([200, 204].includes(status), `it takes no lines: it answered ${status}`);
+      const query = new URLSearchParams({ query: '{service_name="shop"} | trace_id="5b8efff798038103d269b633813fc60c"' });
+      const found = async () => (await (await fetch(`${pod.url('loki')}/loki/api/v1/query_range?${query}`)).text()).includes('sold out');
+      await eventually(found, 20, 'the line is found');
+    },
+    broken: { by: (all) => replaceIn(all, 'loki', 'loki.yaml', 'auth_enabled: false', 'auth_enabled: true'), says: /it answered 401/ },
+    within: 120,
+  },
+];
+
+export const loki: Service = { name: 'loki keys', programs: ['configkeys'], keysOnly: true, checks: keys };
+
+export const lokiServer: Service = { name: 'loki', programs: ['loki'], checks: server };

@@ -1,0 +1,299 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type RequestListener } from 'node:http';
+import { connect, createServer as createGrpcServer } from 'node:http2';
+import type { Server, Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { gunzipSync } from 'node:zlib';
+import type { Manifest } from '../lib/render.ts';
+import { type Check, replaceIn, type Service } from './check.ts';
+import { exported, framed, resourcesOf, type Signal } from './protobuf.ts';
+import { eventually, type Pod, type Sandbox } from './sandbox.ts';
+
+const CONFIG = '/etc/otel-collector/collector.yaml';
+const UNAVAILABLE = 14;
+
+/** The service that takes each signal from senders, and where the collector is to hand it to. */
+const signals = {
+  traces: {
+    rpc: '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
+    store: { host: 'tempo', port: 4317, path: '/opentelemetry.proto.collector.trace.v1.TraceService/Export' },
+  },
+  logs: {
+    rpc: '/opentelemetry.proto.collector.logs.v1.LogsService/Export',
+    store: { host: 'loki', port: 3100, path: '/otlp/v1/logs' },
+  },
+  metrics: {
+    rpc: '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export',
+    store: { host: 'prometheus', port: 9090, path: '/api/v1/otlp/v1/metrics' },
+  },
+} as const;
+
+const all = ['traces', 'logs', 'metrics'] as const;
+
+/** Sends as an SDK does over HTTP: the status. */
+async function overHttp(pod: Pod, signal: Signal, body: Buffer<ArrayBuffer>): Promise<number> {
+  const headers = { 'content-type': 'application/x-protobuf' };
+  const answer = await fetch(`${pod.url('otlp-http')}/v1/${signal}`, { method: 'POST', headers, body });
+  await answer.arrayBuffer();
+  return answer.status;
+}
+
+/** Sends as an SDK does over gRPC: the status. */
+function overGrpc(pod: Pod, signal: Signal, body: Buffer): Promise<number> {
+  const session = connect(pod.url('otlp-grpc'));
+  const call = session.request({ ':method': 'POST', ':path': signals[signal].rpc, 'content-type': 'application/grpc', te: 'trailers' });
+  return new Promise((done, fail) => {
+    for (const source of [session, call]) source.on('error', fail);
+    for (const event of ['response', 'trailers']) {
+      call.on(event, (headers) => 'grpc-status' in headers && done(Number(headers['grpc-status'])));
+    }
+    call.on('close', () => session.close());
+    call.resume().end(framed(body));
+  });
+}
+
+/** Answers for a store, and remembers what it is sent: `PATH RESOURCE`. */
+class Store {
+  readonly received: string[] = [];
+  /** Whether it takes nothing, for good. */
+  refuses = false;
+  private server?: Server;
+  private readonly sockets = new Set<Socket>();
+  private readonly address: string;
+
+  constructor(
+    sandbox: Sandbox,
+    private readonly signal: Signal,
+  ) {
+    this.address = sandbox.address(signals[signal].store.host);
+  }
+
+  start(): void {
+    const grpc = this.signal === 'traces';
+    const answer: RequestListener = async (request, response) => {
+      const body = Buffer.concat(await request.toArray());
+      const message = grpc ? body.subarray(5) : body;
+      const compressed = grpc ? body[0] === 1 : request.headers['content-encoding'] === 'gzip';
+      const resources = resourcesOf(compressed ? gunzipSync(message) : message);
+      if (!this.refuses) this.received.push(...resources.map((each) => `${request.url} ${each}`));
+      if (!grpc) return response.writeHead(this.refuses ? 400 : 200, { 'content-type': 'application/x-protobuf' }).end();
+      response.setHeader('content-type', 'application/grpc');
+      response.addTrailers({ 'grpc-status': this.refuses ? '3' : '0' });
+      return response.end(framed(Buffer.of()));
+    };
+    this.server = grpc ? createGrpcServer(answer as never) : createServer(answer);
+    this.server.on('connection', (socket) => this.sockets.add(socket));
+    this.server.listen(signals[this.signal].store.port, this.address);
+  }
+
+  stop(): void {
+    this.server?.close();
+    for (const socket of this.sockets) socket.destroy();
+    this.sockets.clear();
+  }
+
+  /** Whether what that sender sent is here, with all that tells who that is. */
+  has(sender: string): boolean {
+    return this.received.includes(`${signals[this.signal].store.path} service.name=${sender},k8s.pod.name=pod-of-${sender}`);
+  }
+}
+
+const storesOf = (sandbox: Sandbox) => ({
+  traces: new Store(sandbox, 'traces'),
+  logs: new Store(sandbox, 'logs'),
+  metrics: new Store(sandbox, 'metrics'),
+});
+
+type Stores = ReturnType<typeof storesOf>;
+
+/** The collector, up and ready, and the stores. */
+async function up(sandbox: Sandbox, { away = false } = {}) {
+  const stores = storesOf(sandbox);
+  if (!away) startAll(stores);
+  const pod = sandbox.pod('Deployment', 'otel-collector');
+  return { pod, stores, collector: await start(pod) };
+}
+
+async function start(pod: Pod) {
+  const collector = pod.start('otel-collector');
+  await pod.until('readiness', 20);
+  return collector;
+}
+
+/** Sends one of each; all are accepted. */
+async function send(pod: Pod, name: string): Promise<void> {
+  for (const signal of all) assert.equal(await overGrpc(pod, signal, exported(signal, name)), 0, `${signal} are refused`);
+}
+
+async function arrive(stores: Stores, name: string, seconds: number): Promise<void> {
+  for (const signal of all) await eventually(() => stores[signal].has(name), seconds, `${signal} sent ${name} arrive`);
+}
+
+const metricsOf = async (pod: Pod) => (await fetch(`${pod.url('metrics')}/metrics`)).text();
+
+function startAll(stores: Stores): void {
+  for (const signal of all) stores[signal].start();
+}
+
+const mebibytes = (size: string) => Number.parseInt(size, 10) * (size.endsWith('Gi') ? 1024 : 1);
+
+const queuesOnDisk = (manifests: readonly Manifest[]) =>
+  /storage: file_storage/.test(
+    manifests.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === 'otel-collector')?.data['collector.yaml'],
+  );
+
+/** A shell that stands in front, and keeps the signals to itself; a short grace period, to see it soon. */
+function behindShell(manifests: readonly Manifest[]): void {
+  const deployment = manifests.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === 'otel-collector');
+  const pod = deployment?.spec.template.spec;
+  pod.terminationGracePeriodSeconds = 5;
+  pod.containers[0].command = ['sh', '-c', 'otelcol-contrib "$@"; true', 'sh'];
+}
+
+const misconfigured = (from: string | RegExp, to: string) => (manifests: readonly Manifest[]) =>
+  replaceIn(manifests, 'otel-collector', 'collector.yaml', from, to);
+
+const checks: readonly Check[] = [
+  {
+    name: 'validate takes the configuration',
+    async run(sandbox) {
+      const { status, output } = await sandbox
+        .pod('Deployment', 'otel-collector')
+        .exec(['otelcol-contrib', 'validate', `--config=${CONFIG}`]);
+      assert.equal(status, 0, output.trim().split('\n').at(-1));
+    },
+    broken: { by: misconfigured('limit_percentage', 'limit_percent'), says: /limit_percent/ },
+  },
+  {
+    name: 'boots from the generated configuration without a warning, and every probe is answered; none when it is gone',
+    async run(sandbox) {
+      const { pod, collector } = await up(sandbox);
+      await pod.until('liveness', 5);
+      const warning = collector.output.split('\n').find((line) => /\twarn\t|deprecated/.test(line));
+      assert.equal(warning, undefined, warning);
+      await collector.signal('SIGSTOP');
+      await eventually(async () => !(await pod.probe('readiness')), 10, 'not ready while it is stopped');
+      await collector.kill();
+      assert.equal(await pod.probe('readiness'), false, 'ready while it is gone');
+      assert.equal(await pod.probe('liveness'), false, 'alive while it is gone');
+    },
+    broken: { by: misconfigured('0.0.0.0:13133', 'localhost:13133'), says: /readiness probe/ },
+  },
+  {
+    name: 'hands each signal to its store with what it says of its sender, over gRPC and over HTTP',
+    async run(sandbox) {
+      const { pod, stores } = await up(sandbox);
+      for (const signal of all) {
+        assert.equal(await overGrpc(pod, signal, exported(signal, `${signal}-by-grpc`)), 0);
+        assert.equal(await overHttp(pod, signal, exported(signal, `${signal}-by-http`)), 200);
+      }
+      for (const signal of all) {
+        for (const way of ['grpc', 'http']) {
+          await eventually(() => stores[signal].has(`${signal}-by-${way}`), 10, `${signal} by ${way} arrive`);
+        }
+        const others = stores[signal].received.filter((each) => !each.includes(`=${signal}-by-`));
+        assert.deepEqual(others, [], `the store of ${signal} is sent something else`);
+      }
+    },
+    broken: { by: misconfigured('loki:3100/otlp', 'loki:3100/otlp/v1/logs'), says: /logs by grpc arrive/ },
+  },
+  {
+    name: 'refuses while its memory is full, and takes again when the stores have taken (the limits as shares of what the pod may use)',
+    within: 180,
+    async run(sandbox) {
+      const stores = storesOf(sandbox);
+      const pod = sandbox.pod('Deployment', 'otel-collector');
+      const memory = mebibytes(pod.container().resources.limits.memory ?? '');
+      const limits = readFileSync(pod.file(CONFIG), 'utf8').replace(
+        /(\w*limit)_percentage: (\d+)/g,
+        (_, limit, share) => `${limit}_mib: ${Math.floor((memory * share) / 100)}`,
+      );
+      writeFileSync(pod.file(CONFIG), limits);
+      await start(pod);
+      const accepted: string[] = [];
+      const refusals = new Set<number>();
+      const press = async (way: typeof overHttp, worker: number) => {
+        for (let index = 0; refusals.size < 2 && accepted.length * 3 < memory * 2; index += 1) {
+          const sender = `sender-${worker}-${index}`;
+          const status = await way(pod, 'logs', exported('logs', sender, 'x'.repeat(3 << 20)));
+          if (status === 200 || status === 0) accepted.push(sender);
+          else refusals.add(status);
+        }
+      };
+      await Promise.all([overHttp, overGrpc, overHttp, overGrpc, overHttp, overGrpc, overHttp, overGrpc].map(press));
+      assert.deepEqual(refusals, new Set([503, UNAVAILABLE]), 'it does not refuse over both');
+      startAll(stores);
+      await eventually(async () => (await overHttp(pod, 'logs', exported('logs', 'afterwards'))) === 200, 60, 'it takes again');
+      await eventually(() => accepted.every((sender) => stores.logs.has(sender)), 60, 'all that it accepted arrives');
+    },
+    broken: { by: misconfigured(/- memory_limiter/g, ''), says: /does not refuse/ },
+  },
+  {
+    name: 'what the stores missed in a minute arrives when they are back, and nothing was given up',
+    within: 200,
+    async run(sandbox) {
+      const { pod, stores } = await up(sandbox);
+      await send(pod, 'before');
+      await arrive(stores, 'before', 10);
+      for (const signal of all) stores[signal].stop();
+      await send(pod, 'while-away');
+      await pause(60_000);
+      const failed = (await metricsOf(pod)).match(/^otelcol_exporter_send_failed_.* [1-9]\d*$/m);
+      assert.equal(failed, null, 'something was given up');
+      startAll(stores);
+      await arrive(stores, 'while-away', 120);
+    },
+    broken: { by: misconfigured(/max_elapsed_time: 0s/g, 'max_elapsed_time: 30s'), says: /given up/ },
+  },
+  {
+    name: 'what it accepted while the stores were away outlives SIGTERM and SIGKILL',
+    when: queuesOnDisk,
+    async run(sandbox) {
+      const { pod, stores, collector } = await up(sandbox, { away: true });
+      await send(pod, 'before-sigterm');
+      assert.equal(await collector.stop(20), 0);
+      const second = await start(pod);
+      await send(pod, 'before-sigkill');
+      await second.kill();
+      startAll(stores);
+      await start(pod);
+      for (const sender of ['before-sigterm', 'before-sigkill']) await arrive(stores, sender, 30);
+    },
+    broken: { by: misconfigured('storage: file_storage', ''), says: /traces sent before-sigterm arrive/ },
+  },
+  {
+    name: 'SIGTERM ends with 0 within the grace period, and what was just accepted arrives',
+    within: 90,
+    async run(sandbox) {
+      const { pod, stores, collector } = await up(sandbox);
+      await send(pod, 'before-the-end');
+      const { terminationGracePeriodSeconds } = sandbox.object('Deployment', 'otel-collector').spec.template.spec;
+      assert.equal(await collector.stop(terminationGracePeriodSeconds), 0);
+      for (const signal of all) assert.ok(stores[signal].has('before-the-end'), `${signal} are lost`);
+    },
+    broken: { by: behindShell, says: /did not end within 5 s/ },
+  },
+  {
+    name: 'has every metric of its own that the rules read, once a store has refused something',
+    async run(sandbox) {
+      const { pod, stores } = await up(sandbox);
+      const rules: string = sandbox.object('ConfigMap', 'prometheus').data['rules.yaml'];
+      const names = new Set(rules.match(/\botelcol_\w+/g));
+      assert.ok(names.size > 5, 'the rules read none');
+      const lacking = async () => {
+        const metrics = await metricsOf(pod);
+        return [...names].filter((name) => !new RegExp(`^${name}[ {]`, 'm').test(metrics));
+      };
+      for (const signal of all) stores[signal].refuses = true;
+      await send(pod, 'refused');
+      await eventually(async () => (await lacking()).length === 0, 10, 'every metric is there').catch(async (error) => {
+        throw new Error(`${error.message}, and these are not: ${await lacking()}`);
+      });
+    },
+    broken: { by: misconfigured('without_type_suffix: true', 'without_type_suffix: false'), says: /otelcol_receiver_refused_spans/ },
+  },
+];
+
+/** The door for telemetry: the stores behind it are stood in for. */
+export const otelCollector: Service = { name: 'otel collector', programs: ['otelcol-contrib'], checks };

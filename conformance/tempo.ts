@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { connect } from 'node:http2';
+import { parse, stringify } from 'yaml';
+import { type Check, replaceIn, type Service } from './check.ts';
+import { eventually, type Pod, type Sandbox } from './sandbox.ts';
+
+const FILE = '/etc/tempo/tempo.yaml';
+
+/** Ready, its blocks on its disk: a bucket is not at hand. */
+async function up(sandbox: Sandbox): Promise<Pod> {
+  const pod = sandbox.pod('Deployment', 'tempo');
+  const config = parse(readFileSync(pod.file(FILE), 'utf8'));
+  const { wal } = config.storage.trace;
+  config.storage.trace = { wal, backend: 'local', local: { path: '/var/tempo/blocks' } };
+  writeFileSync(pod.file(FILE), stringify(config));
+  pod.start();
+  await pod.until('startup', 60);
+  return pod;
+}
+
+const TRACE = '5b8efff798038103d269b633813fc60c';
+
+/** One span, as OTLP has it in JSON. */
+function span(): string {
+  const now = BigInt(Date.now()) * 1_000_000n;
+  const times = { startTimeUnixNano: `${now - 1_000_000n}`, endTimeUnixNano: `${now}` };
+  const resource = { attributes: [{ key: 'service.name', value: { stringValue: 'shop' } }] };
+  const spans = [{ traceId: TRACE, spanId: 'eee19b7ec3c1b174', name: 'buy', kind: 2, status: {}, ...times }];
+  return JSON.stringify({ resourceSpans: [{ resource, scopeSpans: [{ spans }] }] });
+}
+
+async function send(pod: Pod): Promise<void> {
+  const request = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: span() };
+  const answer = await fetch(`${pod.url('otlp-http')}/v1/traces`, request).catch(() => undefined);
+  assert.equal(answer?.status, 200, 'it takes no spans over HTTP');
+}
+
+/** The status, as gRPC has it, of an export of no spans. */
+function exportNothing(pod: Pod): Promise<string> {
+  const session = connect(pod.url('otlp-grpc'));
+  return new Promise<string>((done, fail) => {
+    session.on('error', fail);
+    const path = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
+    const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' });
+    stream.on('error', fail);
+    stream.on('trailers', (trailers) => done(String(trailers['grpc-status'])));
+    stream.resume();
+    // A message that is not compressed, of no bytes.
+    stream.end(Buffer.alloc(5));
+  }).finally(() => session.destroy());
+}
+
+const keys: readonly Check[] = [
+  {
+    name: 'every key of its configuration is known, at every depth',
+    async run(sandbox) {
+      const { status, output } = await sandbox.pod('Deployment', 'tempo').exec(['configkeys', 'tempo', FILE]);
+      assert.equal(status, 0, output);
+    },
+    broken: {
+      by: (all) => replaceIn(all, 'tempo', 'tempo.yaml', 'block_retention', 'block_retentions'),
+      says: /block_retentions: unknown key/,
+    },
+  },
+];
+
+const server: readonly Check[] = [
+  {
+    name: 'finds nothing wrong with its configuration',
+    async run(sandbox) {
+      const program = sandbox.pod('Deployment', 'tempo').start(undefined, { args: (args) => [...args, '-config.verify=true'] });
+      const status = await program.ended;
+      assert.equal(status, 0, program.output.trim().split('\n').at(-1));
+    },
+    broken: { by: (all) => replaceIn(all, 'tempo', 'tempo.yaml', 'backend_worker:', 'compactor:'), says: /field compactor not found/ },
+  },
+  {
+    name: 'every probe is answered, and a span is taken in over gRPC and HTTP and found (its blocks on its disk)',
+    async run(sandbox) {
+      const pod = await up(sandbox);
+      await pod.until('readiness', 5);
+      await pod.until('liveness', 5);
+      assert.equal(await exportNothing(pod), '0', 'it takes no spans over gRPC');
+      await send(pod);
+      await eventually(async () => (await fetch(`${pod.url('tempo')}/api/traces/${TRACE}`)).status === 200, 30, 'the span is found');
+    },
+    // Without an address it listens on localhost only.
+    broken: { by: (all) => replaceIn(all, 'tempo', 'tempo.yaml', '0.0.0.0:4318', 'localhost:4318'), says: /no spans over HTTP/ },
+    within: 120,
+  },
+  {
+    name: 'writes what it makes of spans to Prometheus (its blocks on its disk)',
+    async run(sandbox) {
+      const written: string[] = [];
+      const prometheus = createServer((request, answer) => {
+        written.push(`${request.method} ${request.url} ${request.headers['content-encoding']}`);
+        answer.writeHead(204).end();
+      });
+      prometheus.listen(9090, sandbox.address('prometheus'));
+      await send(await up(sandbox));
+      await eventually(() => written.includes('POST /api/v1/write snappy'), 60, 'Prometheus is written to');
+    },
+    broken: { by: (all) => replaceIn(all, 'tempo', 'tempo.yaml', '- span-metrics', '- span-metric'), says: /Prometheus is written to/ },
+    within: 150,
+  },
+];
+
+export const tempo: Service = { name: 'tempo keys', programs: ['configkeys'], keysOnly: true, checks: keys };
+
+export const tempoServer: Service = { name: 'tempo', programs: ['tempo'], checks: server };
