@@ -1,4 +1,4 @@
-"""configs.py DIST FOLDER: writes each ConfigMap of DIST as a folder of its files, and Grafana's variables as a list."""
+"""configs.py DIST FOLDER: writes each ConfigMap of DIST as a folder of its files."""
 
 import sys
 from pathlib import Path
@@ -14,6 +14,3 @@ for file in sorted(dist.glob("*.yaml")):
             folder.mkdir(parents=True)
             for key, text in manifest["data"].items():
                 (folder / key).write_text(text)
-        if manifest["kind"] == "Deployment" and name == "grafana":
-            variables = manifest["spec"]["template"]["spec"]["containers"][0]["env"]
-            (out / "grafana.env").write_text("".join(f"{each['name']}={each['value']}\n" for each in variables))

@@ -1,7 +1,7 @@
 import { Size } from 'cdk8s';
 import { Cpu } from 'cdk8s-plus-27';
 import { expect, test } from 'vitest';
-import { bytes, cores, millis } from './quantity.ts';
+import { amountOf, bytes, cores, millis } from './quantity.ts';
 
 test('a size is written in the largest unit that it is a whole number of', () => {
   expect(bytes(Size.gibibytes(4)).value).toBe('4Gi');
@@ -14,4 +14,15 @@ test('cores are read as they are written', () => {
   expect(cores(250).value).toBe('250m');
   expect(millis(Cpu.millis(250))).toBe(250);
   expect(millis(Cpu.units(2))).toBe(2000);
+});
+
+test('a quantity of the API is a number of cores or bytes', () => {
+  expect(amountOf('500m')).toBe(0.5);
+  expect(amountOf('2')).toBe(2);
+  expect(amountOf('8000000Ki')).toBe(8_192_000_000);
+  expect(amountOf('1k')).toBe(1000);
+  expect(amountOf('1Gi')).toBe(2 ** 30);
+  expect(amountOf('1G')).toBe(1e9);
+  expect(amountOf(undefined)).toBe(0);
+  expect(amountOf('much')).toBeNaN();
 });

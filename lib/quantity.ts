@@ -17,3 +17,11 @@ export function millis(cpu: Cpu): number {
   const amount = cpu.amount ?? '0';
   return amount.endsWith('m') ? Number(amount.slice(0, -1)) : Number(amount) * 1000;
 }
+
+/** A quantity as a number of cores or bytes: `500m` is 0.5, `1Ki` is 1024. Text that is none gives NaN. */
+export function amountOf(text: string | undefined): number {
+  const [, number, unit = ''] = /^([\d.]+(?:e\d+)?)(n|u|m|k|[MGTPE]|[KMGTPE]i)?$/.exec(text ?? '0') ?? [];
+  const small: Readonly<Record<string, number>> = { '': 1, n: 1e-9, u: 1e-6, m: 1e-3 };
+  const power = 'kMGTPE'.indexOf(unit.charAt(0).replace('K', 'k')) + 1;
+  return Number(number) * (small[unit] ?? (unit.endsWith('i') ? 1024 : 1000) ** power);
+}

@@ -1,0 +1,9 @@
+#!/usr/bin/env node
+// `npx platform COMMAND` from any folder below the project: paths that are given are those of that folder.
+import { join } from 'node:path';
+
+process.env.INIT_CWD ??= process.cwd();
+const root = join(import.meta.dirname, '..');
+process.chdir(root);
+process.argv.splice(2, 0, join(root, 'cli/index.ts'));
+await import('../run.js');

@@ -1,0 +1,42 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { Command } from './command.ts';
+import { contextOf, Kubectl } from './kubectl.ts';
+import { login, pages } from './pages.ts';
+import { profileOf } from './profile.ts';
+import { Refusal } from './refusal.ts';
+
+const names = pages.map(({ name }) => name);
+
+/** Forwards a page's port until Ctrl-C. */
+export const open: Command = {
+  summary: "forwards a service's page to this machine, until Ctrl-C",
+  operand: names.join('|'),
+  help: `The page is at 127.0.0.1 and the service's own port, or a free one where that is taken.
+
+  npm run open -- grafana --profile dev`,
+  options: {},
+  async run(values, [name]) {
+    const page = pages.find((each) => each.name === name);
+    if (!page) throw new Refusal(`${name === undefined ? 'say which page' : `there is no page "${name}"`}: ${names.join(', ')}`);
+    const profile = profileOf(typeof values.profile === 'string' ? values.profile : undefined);
+    const context = await contextOf(typeof values.context === 'string' ? values.context : undefined);
+    const kubectl = new Kubectl(context, profile.namespace);
+    const { child, address } = await kubectl.startForward(page.service, page.port, (await isFree(page.port)) ? page.port : 0);
+    const ended = once(child, 'close');
+    const url = `http://${address}${page.path}`;
+    console.log(values.json ? JSON.stringify({ url, login: login(page, kubectl) }) : `${url}\n${login(page, kubectl)}\nCtrl-C ends it`);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => child.kill());
+    await ended;
+    if (!child.killed) throw new Refusal(`the connection to ${page.service} is gone: open it again`);
+    return 0;
+  },
+};
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const server = createServer()
+      .once('error', () => done(false))
+      .listen(port, '127.0.0.1', () => server.close(() => done(true)));
+  });
+}

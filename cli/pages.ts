@@ -1,0 +1,34 @@
+import type { Kubectl } from './kubectl.ts';
+
+/** A page that a person opens in a browser. */
+export interface Page {
+  readonly name: string;
+  readonly service: string;
+  readonly port: number;
+  /** Where the page begins. */
+  readonly path: string;
+  /** Whom to log in as. @default - with a token instead of a password */
+  readonly user?: string;
+  readonly secret: { readonly name: string; readonly key: string };
+}
+
+/** The pages of the platform. */
+export const pages: readonly Page[] = [
+  { name: 'grafana', service: 'grafana', port: 3000, path: '/', user: 'admin', secret: { name: 'grafana', key: 'admin-password' } },
+  { name: 'consul', service: 'consul', port: 8500, path: '/ui/', secret: { name: 'consul', key: 'management-token' } },
+  {
+    name: 'arangodb',
+    service: 'arangodb',
+    port: 8529,
+    path: '/_db/_system/_admin/aardvark/index.html',
+    user: 'root',
+    secret: { name: 'arangodb', key: 'root-password' },
+  },
+];
+
+/** How to log in, and the command that shows what with. */
+export function login({ user, secret }: Page, { context, namespace }: Kubectl): string {
+  const template = `'{{index .data "${secret.key}" | base64decode}}'`;
+  const read = `kubectl --context ${context} -n ${namespace} get secret ${secret.name} -o go-template=${template}`;
+  return `${user ? `user ${user}, password` : 'token'}: ${read}`;
+}

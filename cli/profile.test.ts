@@ -1,0 +1,14 @@
+import { expect, test } from 'vitest';
+import { profileOf } from './profile.ts';
+import { Refusal } from './refusal.ts';
+
+test('a profile is its settings and the files of dist/', () => {
+  const dev = profileOf('dev');
+  expect(dev.namespace).toBe('platform-dev');
+  expect([...dev.files.keys()]).toContain('redis.yaml');
+});
+
+test('no profile, and one that there is not, are refused with those there are', () => {
+  expect(() => profileOf(undefined)).toThrow(new Refusal('say which profile: --profile dev or --profile prod'));
+  expect(() => profileOf('staging')).toThrow(/^there is no profile "staging": use dev or prod/);
+});

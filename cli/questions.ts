@@ -1,0 +1,108 @@
+import type { Kubectl } from './kubectl.ts';
+
+/** What a service is asked to know that it does its work, not only that it runs. */
+export interface Question {
+  /** The workload that answers. */
+  readonly workload: string;
+  readonly service: string;
+  readonly port: number;
+  /** Asks at `http://127.0.0.1:PORT`, and says what it learned in a few words. Throws a sentence when it is not well. */
+  readonly ask: (get: Get) => Promise<string>;
+}
+
+/** The text at a path. Throws when the status is not 200. */
+type Get = (path: string) => Promise<string>;
+
+/** One question for every service that has a port. */
+export const questions: readonly Question[] = [
+  {
+    workload: 'arangodb',
+    service: 'arangodb',
+    port: 8529,
+    ask: async (get) => `serves in mode ${JSON.parse(await get('/_admin/server/availability')).mode ?? 'default'}`,
+  },
+  { workload: 'redis', service: 'redis', port: 9121, ask: redis },
+  { workload: 'redis-cache', service: 'redis-cache', port: 9121, ask: redis },
+  {
+    workload: 'consul',
+    service: 'consul',
+    port: 8500,
+    async ask(get) {
+      const leader: string = JSON.parse(await get('/v1/status/leader'));
+      const peers: string[] = JSON.parse(await get('/v1/status/peers'));
+      if (!leader) throw new Error('it has no leader');
+      return `leader ${leader}, ${peers.length} of its servers know each other`;
+    },
+  },
+  { workload: 'tempo', service: 'tempo', port: 3200, ask: async (get) => (await get('/ready')).trim() },
+  { workload: 'loki', service: 'loki', port: 3100, ask: async (get) => (await get('/ready')).trim() },
+  {
+    workload: 'prometheus',
+    service: 'prometheus',
+    port: 9090,
+    async ask(get) {
+      const targets: readonly { labels: { job: string }; health: string; lastError: string }[] = JSON.parse(
+        await get('/api/v1/targets?state=active'),
+      ).data.activeTargets;
+      const down = targets.filter(({ health }) => health === 'down');
+      if (down.length > 0)
+        throw new Error(`${down.length} of ${targets.length} targets are down: ${down.map(({ labels }) => labels.job).join(', ')}`);
+      return `${targets.filter(({ health }) => health === 'up').length} of ${targets.length} targets up`;
+    },
+  },
+  { workload: 'otel-collector', service: 'otel-collector', port: 13133, ask: async (get) => JSON.parse(await get('/')).status },
+  {
+    workload: 'celery-exporter',
+    service: 'celery-exporter',
+    port: 9808,
+    async ask(get) {
+      const workers = [...(await get('/metrics')).matchAll(/^celery_worker_up\{[^}]*\} ([\d.]+)/gm)].filter(([, up]) => Number(up) === 1);
+      if (workers.length === 0) throw new Error('no Celery worker has been heard of lately');
+      return `hears ${workers.length} Celery worker${workers.length === 1 ? '' : 's'}`;
+    },
+  },
+  {
+    workload: 'grafana',
+    service: 'grafana',
+    port: 3000,
+    async ask(get) {
+      const { database } = JSON.parse(await get('/api/health'));
+      if (database !== 'ok') throw new Error(`its database is ${database}`);
+      return 'its database is ok';
+    },
+  },
+];
+
+async function redis(get: Get): Promise<string> {
+  const metrics = await get('/metrics');
+  if (!/^redis_up 1$/m.test(metrics)) throw new Error('the exporter beside it cannot log in');
+  const [, clients = '?'] = /^redis_connected_clients (\d+)/m.exec(metrics) ?? [];
+  return `answers, ${clients} clients`;
+}
+
+/** What a service answered: `well` with a few words, or not well and why. */
+export interface Answer {
+  readonly well: boolean;
+  readonly words: string;
+}
+
+/** Asks one question, in at most that many seconds. */
+export async function answerOf(question: Question, kubectl: Kubectl, seconds: number): Promise<Answer> {
+  try {
+    const words = await kubectl.forward(question.service, question.port, (address) =>
+      question.ask((path) => get(`http://${address}${path}`, seconds)),
+    );
+    return { well: true, words };
+  } catch (error) {
+    return { well: false, words: (error as Error).message };
+  }
+}
+
+async function get(url: string, seconds: number): Promise<string> {
+  const { pathname } = new URL(url);
+  const answer = await fetch(url, { signal: AbortSignal.timeout(seconds * 1000) }).catch(() => {
+    throw new Error(`GET ${pathname} has no answer`);
+  });
+  if (!answer.ok) throw new Error(`GET ${pathname} answers ${answer.status}`);
+  return answer.text();
+}

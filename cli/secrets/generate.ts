@@ -1,0 +1,48 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { podOf } from '../../lib/render.ts';
+import { type SecretFormat, SecretRef } from '../../lib/secret.ts';
+import { secrets as listed } from '../../settings/secrets.ts';
+import type { Profile } from '../profile.ts';
+
+/** Values by `secret/key`. */
+export type SecretValues = ReadonlyMap<string, string>;
+
+/** A workload that reads a key, and whether as a variable, which lasts as long as its pod, or as a file, which follows the Secret. */
+export interface Reader {
+  readonly kind: string;
+  readonly name: string;
+  readonly secret: string;
+  readonly key: string;
+  readonly as: 'variable' | 'file';
+}
+
+/** Every reader of every key, as the manifests have it. */
+export function readers({ files }: Pick<Profile, 'files'>): readonly Reader[] {
+  return [...files.values()].flat().flatMap((manifest) => {
+    const pod = podOf(manifest);
+    const reader = { kind: manifest.kind, name: manifest.metadata.name };
+    const variables = (pod?.containers ?? []).flatMap(({ env = [] }) => env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []));
+    const mounted = (pod?.volumes ?? []).flatMap(({ secret }) => (secret ? [secret] : []));
+    return [
+      ...variables.map(({ name, key }) => ({ ...reader, secret: name, key, as: 'variable' as const })),
+      ...mounted.flatMap(({ secretName, items }) => items.map(({ key }) => ({ ...reader, secret: secretName, key, as: 'file' as const }))),
+    ];
+  });
+}
+
+/** The Secrets that the profile's pods read, with exactly the keys that they read. */
+export function needed(profile: Pick<Profile, 'files'>): readonly SecretRef[] {
+  const read = new Set(readers(profile).map(({ secret, key }) => `${secret}/${key}`));
+  return Object.values(listed).flatMap(({ name, keys }) => {
+    const used = Object.entries(keys).filter(([key]) => read.has(`${name}/${key}`));
+    return used.length > 0 ? [new SecretRef(name, Object.fromEntries(used))] : [];
+  });
+}
+
+/** A new value of 256 bits, or the 122 of a random UUID where the service wants one. */
+export const generate: Readonly<Record<Exclude<SecretFormat, 'given'>, () => string>> = {
+  password: () => randomBytes(32).toString('base64url'),
+  key: () => randomBytes(32).toString('base64url'),
+  gossip: () => randomBytes(32).toString('base64'),
+  uuid: () => randomUUID(),
+};

@@ -1,0 +1,190 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import colors from 'picocolors';
+import { apply, type Change, snapshot, workloadsOf } from './cluster.ts';
+import type { Command, Values } from './command.ts';
+import { type Diagnosis, diagnose } from './diagnose.ts';
+import { contextOf, Kubectl } from './kubectl.ts';
+import { ask, Live } from './output.ts';
+import { login, pages } from './pages.ts';
+import { appToBring, createKind, isLocal, loadIntoKind, nodesWithout, objections, survey } from './preflight.ts';
+import { type Profile, profileOf } from './profile.ts';
+import { Refusal } from './refusal.ts';
+import { ensureSecrets } from './secrets.ts';
+
+/** Seconds that a state which does not end by waiting is given all the same: a cluster may add a node, a person a Secret. */
+const PATIENCE = 45;
+
+/** Applies a profile and waits until all of it serves. */
+export const up: Command = {
+  summary: 'applies a profile, makes its Secrets, and shows it coming up',
+  help: `  --timeout SECONDS    how long all may take to become ready                  (default: 600)
+  --create             makes the kind cluster platform-PROFILE first, if it is not there
+  --no-wait            applies, and does not wait
+  --force              takes back fields that somebody else has set, such as by kubectl scale
+
+Asks before it touches a cluster, unless the context is named by --context or is one for trying things out
+(kind, k3d, minikube, docker-desktop…). Removes nothing. A second run changes nothing and says so.
+
+  npm run up -- --profile dev
+  npm run up -- --profile dev --create
+  npm run up -- --profile prod --context production`,
+  options: {
+    timeout: { type: 'string', default: '600' },
+    create: { type: 'boolean' },
+    'no-wait': { type: 'boolean' },
+    force: { type: 'boolean' },
+  },
+  async run(values) {
+    const started = performance.now();
+    const profile = profileOf(text(values.profile));
+    const timeout = Number(values.timeout);
+    if (!(timeout > 0)) throw new Refusal(`--timeout ${values.timeout}: give a number of seconds`);
+    const live = new Live(values.json === true);
+    const context = await chosen(values, profile, live);
+    const kubectl = new Kubectl(context, profile.namespace);
+
+    live.say(`${profile.name}: looks at the cluster of context ${context}`);
+    await prepare(kubectl, profile, live);
+
+    const of = (setup: boolean) =>
+      [...profile.files].filter(([file]) => file.startsWith('setup/') === setup).flatMap(([, objects]) => objects);
+    const force = values.force === true;
+    const changes = [...(await apply(kubectl, of(true), force))];
+    if (!profile.settings.externalSecrets) {
+      for (const [name, did] of await ensureSecrets(kubectl, profile)) {
+        changes.push({ object: `Secret ${name}`, did: did === 'created' || did === 'unchanged' ? did : 'changed' });
+      }
+    }
+    changes.push(...(await apply(kubectl, of(false), force)));
+    live.say(summary(changes));
+
+    const all = values['no-wait'] ? [] : await wait(kubectl, profile, live, timeout);
+    const late = all.filter(({ state }) => state !== 'ready');
+    const seconds = (performance.now() - started) / 1000;
+    if (values.json) {
+      console.log(
+        JSON.stringify({
+          profile: profile.name,
+          context,
+          seconds,
+          changes: changes.filter(({ did }) => did !== 'unchanged'),
+          workloads: all,
+        }),
+      );
+    } else if (late.length === 0) live.say(ending(profile, kubectl, seconds, values['no-wait'] === true));
+    else live.say(await trouble(late, kubectl));
+    return late.length === 0 ? 0 : 1;
+  },
+};
+
+const text = (value: Values[string]): string | undefined => (typeof value === 'string' ? value : undefined);
+
+/** The context to work with, once it may be. */
+async function chosen(values: Values, profile: Profile, live: Live): Promise<string> {
+  if (values.create) {
+    const name = `platform-${profile.name}`;
+    try {
+      return await contextOf(`kind-${name}`);
+    } catch {
+      live.say(`makes the kind cluster ${name}`);
+      await createKind(name);
+      return contextOf(`kind-${name}`);
+    }
+  }
+  const named = text(values.context);
+  const context = await contextOf(named);
+  if (named !== undefined || isLocal(context)) return context;
+  const answer = await ask(
+    `${profile.name} goes into the cluster of context "${context}". Go on? [y/N] `,
+    `the context "${context}" is not one for trying things out: if it is the right one, name it: --context ${context}`,
+  );
+  if (!/^y(es)?$/i.test(answer)) throw new Refusal('nothing was changed');
+  return context;
+}
+
+/** A kubelet tells which images it has every ten seconds. */
+const TOLD = 15;
+
+/** Sees to it that the profile can run there, or says everything that keeps it from that. */
+async function prepare(kubectl: Kubectl, profile: Profile, live: Live): Promise<void> {
+  let ground = await survey(kubectl, profile);
+  const app = appToBring(profile);
+  if (app && nodesWithout(app, ground).length > 0) {
+    if (kubectl.context.startsWith('kind-')) await loadIntoKind(app, kubectl.context, (line) => live.say(line));
+    live.say(`looks for ${TOLD} s whether the nodes have ${app}`);
+    for (const end = performance.now() + TOLD * 1000; performance.now() < end && nodesWithout(app, ground).length > 0; await pause(1000)) {
+      ground = await survey(kubectl, profile);
+    }
+  }
+  const found = [...objections(profile, ground)];
+  if (found.length > 0) throw new Refusal(found.join('\n'));
+}
+
+function summary(changes: readonly Change[]): string {
+  const count = (did: Change['did']) => changes.filter((change) => change.did === did).length;
+  const changed = changes.filter(({ did }) => did === 'changed').map(({ object }) => object);
+  if (count('created') + changed.length === 0) return `0 changes: all ${changes.length} objects are as they should be`;
+  const names = changed.length > 0 && changed.length <= 8 ? ` (${changed.join(', ')})` : '';
+  return `${count('created')} created, ${changed.length} changed${names}, ${count('unchanged')} as they were`;
+}
+
+/** Shows every workload until all are ready, one is stuck for longer than patience has it, or the time is over. */
+async function wait(kubectl: Kubectl, profile: Profile, live: Live, timeout: number): Promise<readonly Diagnosis[]> {
+  const start = performance.now();
+  const passed = () => Math.round((performance.now() - start) / 1000);
+  const workloads = workloadsOf(profile);
+  const readyAfter = new Map<string, number>();
+  const stuckSince = new Map<string, number>();
+  for (;;) {
+    const objects = await snapshot(kubectl);
+    const all = workloads.map((workload) => diagnose(workload, { objects }, profile.name));
+    for (const each of all) {
+      if (each.state === 'ready') readyAfter.set(each.name, readyAfter.get(each.name) ?? passed());
+      else readyAfter.delete(each.name);
+      if (each.state === 'stuck') stuckSince.set(each.name, stuckSince.get(each.name) ?? passed());
+      else stuckSince.delete(each.name);
+    }
+    live.show(new Map(all.map((each) => [each.name, line(each, readyAfter.get(each.name) ?? passed(), all)])));
+    const stuck = [...stuckSince.values()].some((since) => passed() - since >= PATIENCE);
+    if (all.every(({ state }) => state === 'ready') || stuck || passed() >= timeout) {
+      live.done();
+      return all;
+    }
+    await pause(500);
+  }
+}
+
+const SIGNS = { ready: colors.green('✔'), waiting: colors.yellow('…'), stuck: colors.red('✖') };
+
+function line({ name, ready, wanted, state, words }: Diagnosis, seconds: number, all: readonly Diagnosis[]) {
+  const width = Math.max(...all.map((each) => each.name.length));
+  const text = `${SIGNS[state]} ${name.padEnd(width)}  ${ready}/${wanted}`;
+  // What it waits for comes last: it may be longer than the terminal is wide.
+  if (state === 'ready') return { text, moving: colors.dim(`  ${seconds} s`) };
+  return { text: process.stdout.isTTY ? text : `${text}  ${words}`, moving: `${colors.dim(`  ${seconds} s`)}  ${words}` };
+}
+
+/** What a person does next. */
+function ending(profile: Profile, kubectl: Kubectl, seconds: number, unwaited: boolean): string {
+  const head = unwaited ? 'applied; npm run status shows how it is' : `everything is ready, after ${seconds.toFixed(0)} s`;
+  const shown = pages.map(
+    (page) =>
+      `${colors.bold(page.name.padEnd(10))}npm run open -- ${page.name} --profile ${profile.name}\n          ${login(page, kubectl)}`,
+  );
+  return [colors.green(head), '', ...shown].join('\n');
+}
+
+/** What keeps the rest from being ready, and what to do about it. */
+async function trouble(late: readonly Diagnosis[], kubectl: Kubectl): Promise<string> {
+  const parts = late.map(async ({ name, words, help, crashed }) => {
+    const log = crashed ? await lastLines(kubectl, crashed) : [];
+    return [`${colors.red(name)}: ${words}`, ...log.map((each) => colors.dim(`    ${each}`)), ...(help ? [`  → ${help}`] : [])].join('\n');
+  });
+  return [`not ready: ${late.length}; once that is mended, up goes on from here`, ...(await Promise.all(parts))].join('\n');
+}
+
+async function lastLines(kubectl: Kubectl, { pod, container }: NonNullable<Diagnosis['crashed']>): Promise<readonly string[]> {
+  const log = (...more: readonly string[]) => kubectl.run(['logs', pod, `--container=${container}`, '--tail=5', ...more]).catch(() => '');
+  const said = (await log('--previous')) || (await log());
+  return said.split('\n').filter((each) => each.trim());
+}
