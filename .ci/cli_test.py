@@ -144,6 +144,61 @@ def test_open():
         page.wait(10)
 
 
+def left_by_smoke():
+    return kubectl("get", "all,configmaps,networkpolicies,serviceaccounts", "--selector=app.kubernetes.io/name in (smoke,nobody)", "--output=name") + kubectl(
+        "get", "pods", "--selector=app.kubernetes.io/instance=smoke-path", "--output=name"
+    )
+
+
+def test_smoke_proves_what_is_promised_and_leaves_nothing():
+    well()
+    status, said, seconds = npm("smoke")
+    print(f"smoke: {seconds:.1f} s")
+    assert status == 0 and " 0 failed, 2 cannot be answered here" in said, said
+    assert seconds < 60, f"{seconds:.1f} s"
+    traces = [line for line in said.splitlines() if "the task's trace" in line]
+    assert len(traces) == 1 and "stand-in for tempo: proves the manifest, not the product" in traces[0], said
+    assert not [name for name, value in values().items() if value in said], "a secret was shown"
+    assert not left_by_smoke()
+
+
+def test_smoke_after_an_interruption_leaves_nothing():
+    command = ["npm", "run", "--silent", "smoke", "--", "--profile", "dev", "--context", CONTEXT]
+    run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    time.sleep(6)
+    os.killpg(run.pid, signal.SIGINT)
+    assert "interrupted: what it made is removed" in run.communicate(timeout=90)[1]
+    assert not left_by_smoke()
+
+
+def test_smoke_names_what_is_broken():
+    wrong = base64.b64encode(b"wrong").decode()
+    before = json.loads(kubectl("get", "secret", "arangodb", "--output=json"))["data"]["password"]
+    kubectl("patch", "secret", "arangodb", "--patch", json.dumps({"data": {"password": wrong}}))
+    kubectl("scale", "deployment", "celery-beat", "--replicas=0")
+    kubectl("delete", "networkpolicy", "tempo")
+    hole = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "redis"}}, "ingress": [{}], "policyTypes": ["Ingress"]}
+    way = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "grafana"}}, "egress": [{}], "policyTypes": ["Egress"]}
+    for name, spec in {"hole": hole, "way": way}.items():
+        manifest = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name}, "spec": spec}
+        kubectl("apply", "--filename=-", stdin=json.dumps(manifest))
+    status, said, _ = npm("smoke")
+    assert status == 1, said
+    for words in (
+        r"✖ +the app's user can make no database in ArangoDB and sees no other .* answers 401",
+        r"✖ +beat's schedule fires, once for each tick .* no tick in 36 s",
+        r"✖ +a pod without a policy of its own reaches nothing .* not in the cluster: the NetworkPolicy tempo",
+        r"✖ +what is no edge of the graph is refused .* open: grafana → redis 6379, grafana → redis 9121  ",
+        r"✖ +every edge of the graph works .* grafana → tempo 3200",
+        rf"→ kubectl --context {CONTEXT} --namespace {NAMESPACE} logs --selector=app.kubernetes.io/name=celery-beat",
+    ):
+        assert re.search(words, said), f"{words}: {said}"
+    kubectl("patch", "secret", "arangodb", "--patch", json.dumps({"data": {"password": before}}))
+    kubectl("delete", "networkpolicy", "hole", "way")
+    assert npm("up", "--force")[0] == 0
+    well()
+
+
 def test_a_missing_secret_is_named_and_made():
     kubectl("delete", "secret", "grafana")
     kubectl("delete", "pod", "--selector=app.kubernetes.io/name=grafana")

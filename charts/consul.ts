@@ -36,6 +36,7 @@ interface ConsulProps extends ConsulSettings {
 /** Consul servers, ACLs on, and the Job that brings in the policies and tokens which others use. */
 export class Consul extends Chart {
   readonly consul: Endpoint<'consul'>;
+  readonly dns: { readonly tcp: Endpoint<'dns'>; readonly udp: Endpoint<'dns-udp'> };
   readonly metrics: Target;
 
   constructor(scope: Construct, id: string, shared: Shared, props: ConsulProps) {
@@ -142,6 +143,7 @@ export class Consul extends Chart {
     });
 
     this.consul = api.at.consul;
+    this.dns = { tcp: api.at.dns, udp: api.at['dns-udp'] };
     this.metrics = {
       endpoint: api.at.consul,
       path: '/v1/agent/metrics',

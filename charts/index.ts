@@ -1,4 +1,4 @@
-import type { App } from 'cdk8s';
+import { ApiObject, type App } from 'cdk8s';
 import { Construct } from 'constructs';
 import { mirrored } from '../lib/image.ts';
 import { manifests } from '../lib/render.ts';
@@ -20,6 +20,7 @@ import { OtelCollector } from './otel-collector.ts';
 import { Prometheus } from './prometheus.ts';
 import { Redis } from './redis.ts';
 import { Setup } from './setup.ts';
+import { Smoke } from './smoke.ts';
 import { Tempo } from './tempo.ts';
 
 /**
@@ -111,6 +112,20 @@ export function platform(app: App, settings: Settings): void {
 
   prometheus.scrape(arangodb.metrics, redis.metrics, ...(cache ? [cache.metrics] : []), consul.metrics, tempo.metrics, loki.metrics);
   prometheus.scrape(prometheus.metrics, collector.metrics, exporter.metrics, grafana.metrics);
+
+  // The last chart: it asks for every Service that there is.
+  const { pools } = settings.celeryWorker;
+  new Smoke(new Construct(app, 'smoke'), 'smoke', shared, {
+    ...celery,
+    dashboards: grafana.grafana,
+    dashboardsSecret: secrets.grafana,
+    metricStore: prometheus.prometheus,
+    logs: loki.loki,
+    consulDns: consul.dns,
+    app: settings.app.name,
+    queues: Object.fromEntries(pools.flatMap(({ name, queues }) => queues.map((queue) => [queue, name]))),
+    services: app.node.findAll().flatMap((node) => (ApiObject.isApiObject(node) && node.kind === 'Service' ? [node.name] : [])),
+  });
 
   const buckets = [settings.tempo.bucket, settings.loki.bucket].flatMap((bucket) => (bucket ? [bucket.endpoint] : []));
   const used = Object.values(secrets).filter(

@@ -2,7 +2,7 @@ import { Chart, Duration, Size } from 'cdk8s';
 import { Cpu } from 'cdk8s-plus-27';
 import type { Construct } from 'constructs';
 import { config } from '../lib/config.ts';
-import { ownDisk } from '../lib/disk.ts';
+import { memory, ownDisk } from '../lib/disk.ts';
 import { type Endpoint, Peer, type Shared } from '../lib/peer.ts';
 import { http, shell, tcp } from '../lib/pod.ts';
 import type { SecretRef } from '../lib/secret.ts';
@@ -10,6 +10,8 @@ import type { Target } from '../lib/target.ts';
 import { statefulSet } from '../lib/workload.ts';
 
 const PORTS = { redis: 6379, metrics: 9121 };
+/** The password that this server was started with: a Secret that changes later must not make it look unready. */
+const PASSWORD = '/run/platform/password';
 
 /** A Redis without a disk: a cache. */
 export interface CacheSettings {
@@ -77,12 +79,21 @@ export class Redis extends Chart {
           name: 'redis',
           image: props.image,
           // The password goes in by standard input: an argument would stand in the process list, and the file knows no variables.
-          command: ['sh', '-c', `exec redis-server /etc/redis/redis.conf - <<END\nrequirepass $(cat ${secret.path('password')})\nEND`],
+          command: [
+            'sh',
+            '-c',
+            `umask 077; cat ${secret.path('password')} >${PASSWORD}; exec redis-server /etc/redis/redis.conf - <<END\nrequirepass $(cat ${PASSWORD})\nEND`,
+          ],
           ports: { redis: PORTS.redis },
           // A fork that saves a busy dataset copies up to all of it; a cache never forks.
           resources: { cpu: props.cpu, memory: Size.mebibytes(Math.ceil(maxmemory * (disk ? 2 : 1.25)) + 32) },
-          mounts: [file.at('/etc/redis'), secret.mount('password'), ...(disk ? [ownDisk('/data', 'data', disk, shared)] : [])],
-          readiness: shell(`REDISCLI_AUTH="$(cat ${secret.path('password')})" redis-cli -e ping`),
+          mounts: [
+            file.at('/etc/redis'),
+            secret.mount('password'),
+            memory('/run/platform', 'memory', Size.mebibytes(1)),
+            ...(disk ? [ownDisk('/data', 'data', disk, shared)] : []),
+          ],
+          readiness: shell(`REDISCLI_AUTH="$(cat ${PASSWORD})" redis-cli -e ping`),
           // Any answer is a sign of life, be it that it loads, is busy or wants another password: only silence is not.
           liveness: { ...shell('redis-cli ping'), periodSeconds: 20 },
         },

@@ -43,7 +43,7 @@ export const down: Command = {
       if (!/^y(es)?$/i.test(answer)) throw new Refusal('nothing was removed');
     }
 
-    const all = [...profile.files.values()].flat();
+    const all = [...profile.files.values(), profile.smoke].flat();
     // The default policies go last: until then nothing that still runs is open to others.
     const goes = all.filter(({ kind }) => !KEPT.includes(kind)).toReversed();
     const said = await kubectl.run(['delete', '--filename=-', '--ignore-not-found', '--wait=false', '--output=name'], {

@@ -4,10 +4,11 @@ import { down } from './down.ts';
 import { open } from './open.ts';
 import { Refusal } from './refusal.ts';
 import { secrets } from './secrets.ts';
+import { smoke } from './smoke.ts';
 import { status } from './status.ts';
 import { up } from './up.ts';
 
-const commands: Readonly<Record<string, Command>> = { secrets, up, status, open, down };
+const commands: Readonly<Record<string, Command>> = { secrets, up, status, smoke, open, down };
 
 const COMMON = `  --profile NAME       an installation of settings/index.ts
   --context NAME       of the kubeconfig                                      (default: its current one)

@@ -12,6 +12,8 @@ export interface Profile {
   readonly namespace: string;
   /** The objects of each file, by its path below the profile's folder, in the order in which they are applied. */
   readonly files: ReadonlyMap<string, readonly Manifest[]>;
+  /** The Job that checks the others, and what comes with it: here for a minute, and only when it is asked for. */
+  readonly smoke: readonly Manifest[];
 }
 
 /** The profile of that name. Throws a Refusal when there is none, or its settings contradict themselves. */
@@ -33,5 +35,13 @@ export function profileOf(name: string | undefined): Profile {
   if (refused.length === 0) platform(app, settings);
   const findings = [...refused, ...app.node.validate()];
   if (findings.length > 0) throw new Refusal(findings.join('\n'));
-  return { name, settings, namespace: settings.shared.namespace, files: manifests(app) };
+  const all = [...manifests(app)];
+  const visits = ([file]: (typeof all)[number]) => file.startsWith('smoke/');
+  return {
+    name,
+    settings,
+    namespace: settings.shared.namespace,
+    files: new Map(all.filter((each) => !visits(each))),
+    smoke: all.filter(visits).flatMap(([, objects]) => objects),
+  };
 }

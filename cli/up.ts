@@ -128,8 +128,13 @@ function summary(changes: readonly Change[]): string {
   return `${count('created')} created, ${changed.length} changed${names}, ${count('unchanged')} as they were`;
 }
 
+/** How a workload is at the end, and after how many seconds it was ready. */
+interface Outcome extends Diagnosis {
+  readonly seconds: number;
+}
+
 /** Shows every workload until all are ready, one is stuck for longer than patience has it, or the time is over. */
-async function wait(kubectl: Kubectl, profile: Profile, live: Live, timeout: number): Promise<readonly Diagnosis[]> {
+async function wait(kubectl: Kubectl, profile: Profile, live: Live, timeout: number): Promise<readonly Outcome[]> {
   const start = performance.now();
   const passed = () => Math.round((performance.now() - start) / 1000);
   const workloads = workloadsOf(profile);
@@ -148,7 +153,7 @@ async function wait(kubectl: Kubectl, profile: Profile, live: Live, timeout: num
     const stuck = [...stuckSince.values()].some((since) => passed() - since >= PATIENCE);
     if (all.every(({ state }) => state === 'ready') || stuck || passed() >= timeout) {
       live.done();
-      return all;
+      return all.map((each) => ({ ...each, seconds: readyAfter.get(each.name) ?? passed() }));
     }
     await pause(500);
   }

@@ -41,7 +41,7 @@ test('a program that does not run here is refused by its path', () => {
 
 test('a program of a Python environment is seen with the whole of it', () => {
   put('venv/bin/celery', '5.6.3');
-  writeFileSync(join(folder, 'venv/pyvenv.cfg'), '');
+  mkdirSync(join(folder, 'venv/lib'));
   const { celery } = findPrograms([join(folder, 'venv/bin')]);
   expect(foldersOf(celery ? { celery } : {})).toEqual([join(folder, 'venv')]);
 });

@@ -87,11 +87,11 @@ export function entrypointOf(image: string): ProgramName {
   return name;
 }
 
-/** The folders that a program needs to be seen with: its own, and the whole of a Python environment. */
+/** The folders that a program needs to be seen with: its own, and what is installed beside it, such as Python's library. */
 export function foldersOf(programs: Programs): readonly string[] {
   const own = Object.values(programs).flatMap(({ command: [file] }) => [dirname(file), dirname(realpathSync(file))]);
-  const all = own.map((folder) => (existsSync(join(folder, '../pyvenv.cfg')) ? dirname(folder) : folder));
-  return [...new Set(all)].filter((folder) => !/^\/(usr\/)?(s?bin|lib)\b/.test(folder));
+  const all = own.map((folder) => (existsSync(join(folder, '../lib')) ? dirname(folder) : folder));
+  return [...new Set(all)].filter((folder) => folder !== '/usr' && !/^\/(usr\/)?(s?bin|lib)?$/.test(folder));
 }
 
 function runs(path: string): boolean {

@@ -4,7 +4,8 @@ import type { Manifest } from '../lib/render.ts';
 import { type Check, containersOf, replaceIn, type Service } from './check.ts';
 import { commandLines, eventually, type Pod, type Sandbox } from './sandbox.ts';
 
-const LOGIN = '/run/secrets';
+/** Where the server keeps the password that it was started with. */
+const PASSWORD = '/run/platform/password';
 
 /** The Redis of that name, up and ready. */
 async function up(sandbox: Sandbox, name: string) {
@@ -62,7 +63,7 @@ const checks: readonly Check[] = [
     name: 'readiness tells healthy from a wrong password, loading and stopped; liveness only silence',
     async run(sandbox) {
       const { pod, server } = await up(sandbox, 'redis');
-      const password = pod.file(`${LOGIN}/redis/password`, 'redis');
+      const password = pod.file(PASSWORD, 'redis');
       for (const wrong of ['', 'wrong']) {
         writeFileSync(password, wrong);
         assert.equal(await pod.probe('readiness', 'redis'), false, `ready with the password "${wrong}"`);
@@ -82,6 +83,21 @@ const checks: readonly Check[] = [
         containersOf(all, 'redis')[0].readinessProbe.exec.command = ['sh', '-c', 'redis-cli ping'];
       },
       says: /ready with the password/,
+    },
+  },
+  {
+    name: 'a Secret that changes makes no running server unready',
+    async run(sandbox) {
+      const { pod } = await up(sandbox, 'redis');
+      writeFileSync(pod.file('/run/secrets/redis/password', 'redis'), 'another one');
+      assert.equal(await pod.probe('readiness', 'redis'), true, 'it is not ready, and every client is cut off');
+    },
+    broken: {
+      by: (all) => {
+        containersOf(all, 'redis')[0].readinessProbe.exec.command[2] =
+          'REDISCLI_AUTH="$(cat /run/secrets/redis/password)" redis-cli -e ping';
+      },
+      says: /every client is cut off/,
     },
   },
   {
@@ -194,7 +210,7 @@ const checks: readonly Check[] = [
     broken: {
       by: (all) => {
         const shell = 'REDISCLI_AUTH="$0" sh -c "sleep 1; redis-cli -e ping"';
-        containersOf(all, 'redis')[0].readinessProbe.exec.command = ['sh', '-c', `sh -c '${shell}' "$(cat /run/secrets/redis/password)"`];
+        containersOf(all, 'redis')[0].readinessProbe.exec.command = ['sh', '-c', `sh -c '${shell}' "$(cat ${PASSWORD})"`];
       },
       says: /a command line shows the password/,
     },

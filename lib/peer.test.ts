@@ -46,6 +46,26 @@ test('taking an address opens the path on both sides, once', () => {
   ]);
 });
 
+test('a visitor brings the policies that let it in, and leaves those of its hosts as they are', () => {
+  const policy = policies((chart) => {
+    const server = peer(chart, 'server').serve({ http: 80, dns: { udp: 53 } });
+    const role = { component: 'test', image: 'example.org/test:1', visitor: true };
+    const guest = new Peer(chart, 'guest', shared, role);
+    guest.connect(server.at.http);
+    guest.connect(server.at.dns);
+  });
+  expect(policy('server').ingress).toBeUndefined();
+  expect(policy('guest-to-server')).toEqual({
+    podSelector: pods('server').podSelector,
+    policyTypes: ['Ingress'],
+    ingress: [
+      { from: [pods('guest')], ports: [{ port: 80, protocol: 'TCP' }] },
+      { from: [pods('guest')], ports: [{ port: 53, protocol: 'UDP' }] },
+    ],
+  });
+  expect(policy('guest').egress?.slice(1).length).toBe(2);
+});
+
 test('a peer needs no rule to reach itself, unless it is several pods', () => {
   const policy = policies((chart) => {
     const one = peer(chart, 'one');

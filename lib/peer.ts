@@ -54,13 +54,17 @@ export class Peer extends Construct {
   private readonly pods: kplus.Pods;
   private readonly policy: kplus.NetworkPolicy;
   private readonly open = new Set<string>();
+  private readonly visited = new Map<Peer, kplus.NetworkPolicy>();
 
-  /** `image` is the one whose tag says which version these pods run. */
+  /**
+   * `image` is the one whose tag says which version these pods run.
+   * A `visitor` comes and goes: what lets it in are policies of its own, and those of its hosts do not change.
+   */
   constructor(
     chart: Chart,
     readonly name: string,
     readonly shared: Shared,
-    role: { readonly component: string; readonly image: string },
+    private readonly role: { readonly component: string; readonly image: string; readonly visitor?: boolean },
   ) {
     super(chart, name);
     this.labels = {
@@ -130,9 +134,18 @@ export class Peer extends Construct {
       this.open.add(path);
       const port = typeof target.port === 'number' ? tcp(target.port) : udp(target.port.udp);
       this.policy.addEgressRule(target.peer.pods, [port]);
-      target.peer.policy.addIngressRule(this.pods, [port]);
+      this.doorOf(target.peer).addIngressRule(this.pods, [port]);
     }
     return `${target.host}:${numberOf(target.port)}`;
+  }
+
+  /** The policy of the host that lets these pods in. */
+  private doorOf(host: Peer): kplus.NetworkPolicy {
+    if (!this.role.visitor) return host.policy;
+    const name = `${this.name}-to-${host.name}`;
+    const known = this.visited.get(host) ?? new kplus.NetworkPolicy(this, name, { metadata: this.metadata(name), selector: host.pods });
+    this.visited.set(host, known);
+    return known;
   }
 
   /** Opens the path between these pods, on both sides. */

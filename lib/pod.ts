@@ -71,7 +71,12 @@ export function goMemory(limit: Size): { readonly GOMEMLIMIT: string } {
 }
 
 /** The pod template of `shape`; `instance` is the workload's name and `restartPolicy` what Jobs change. */
-export function pod(peer: Peer, shape: PodShape, instance: string, restartPolicy: 'Always' | 'OnFailure' = 'Always'): k8s.PodTemplateSpec {
+export function pod(
+  peer: Peer,
+  shape: PodShape,
+  instance: string,
+  restartPolicy: 'Always' | 'OnFailure' | 'Never' = 'Always',
+): k8s.PodTemplateSpec {
   const user = shape.user ?? 10001;
   const mounts = shape.containers.flatMap((container) => container.mounts ?? []);
   const volumes = new Map(mounts.flatMap((mount) => (mount.volume ? [[mount.name, mount.volume]] : [])));

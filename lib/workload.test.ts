@@ -62,6 +62,11 @@ test('what a checker must not ask of a single pod is said where it looks', () =>
   expect(several('Deployment').metadata.annotations).toBeUndefined();
 });
 
+test('a Job that runs once leaves its pod, and is not tried again', () => {
+  const of = rendered((chart) => job(peer(chart, 'a'), shape(), Duration.minutes(1)));
+  expect(of('Job').spec).toMatchObject({ backoffLimit: 0, activeDeadlineSeconds: 60, template: { spec: { restartPolicy: 'Never' } } });
+});
+
 test('a Job is named by what it runs', () => {
   const name = (text: string) =>
     rendered((chart) => {

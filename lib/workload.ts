@@ -1,3 +1,4 @@
+import type { Duration } from 'cdk8s';
 import { k8s } from 'cdk8s-plus-27';
 import { hash } from './config.ts';
 import type { Peer, Served } from './peer.ts';
@@ -73,15 +74,21 @@ export function deployment(peer: Peer, shape: DeploymentShape): void {
   if (replicas > 1) budget(peer, name);
 }
 
-/** A Job whose name ends in a fingerprint of its pod: an unchanged one is left alone, a changed one is a new Job. */
-export function job(peer: Peer, shape: PodShape): void {
-  const template = pod(peer, shape, peer.name, 'OnFailure');
+/**
+ * A Job whose name ends in a fingerprint of its pod: an unchanged one is left alone, a changed one is a new Job.
+ * `once`: its first end is its last, and it takes no longer than that.
+ */
+export function job(peer: Peer, shape: PodShape, once?: Duration): void {
+  // A pod that failed for good stays, with its log, unless it is started again in place.
+  const template = pod(peer, shape, peer.name, once ? 'Never' : 'OnFailure');
   const checksums = shape.containers.flatMap(({ mounts = [] }) => mounts.map(({ checksum }) => checksum?.()));
   const name = `${peer.name}-${hash([template.metadata?.labels, template.spec, checksums]).slice(0, 8)}`;
   new k8s.KubeJob(peer, 'workload', {
     metadata: metadata(peer, name),
-    // With the growing pause between two tries, this lasts for an hour: longer than any peer's first start.
-    spec: { backoffLimit: 15, template },
+    spec: once
+      ? { backoffLimit: 0, activeDeadlineSeconds: once.toSeconds(), template }
+      : // With the growing pause between two tries, this lasts for an hour: longer than any peer's first start.
+        { backoffLimit: 15, template },
   });
 }
 

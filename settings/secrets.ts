@@ -10,7 +10,7 @@ export const secrets = secretRefs({
       purpose: "ArangoDB's root; applied when the database is first created",
       readers: ['arangodb', 'arangodb-bootstrap', ...app],
     },
-    password: { format: 'password', purpose: "the app's own ArangoDB user", readers: ['arangodb-bootstrap', ...app] },
+    password: { format: 'password', purpose: "the app's own ArangoDB user", readers: ['arangodb-bootstrap', 'smoke', ...app] },
     'metrics-password': {
       format: 'password',
       purpose: 'the ArangoDB user that may read metrics only',
@@ -18,10 +18,10 @@ export const secrets = secretRefs({
     },
   },
   redis: {
-    password: { format: 'password', purpose: 'the broker', readers: ['redis', 'celery-exporter', ...app] },
+    password: { format: 'password', purpose: 'the broker', readers: ['redis', 'celery-exporter', 'smoke', ...app] },
   },
   'redis-cache': {
-    password: { format: 'password', purpose: 'the cache, where it is a Redis of its own', readers: ['redis-cache', ...app] },
+    password: { format: 'password', purpose: 'the cache, where it is a Redis of its own', readers: ['redis-cache', 'smoke', ...app] },
   },
   consul: {
     'gossip-key': { format: 'gossip', purpose: 'encrypts what the servers tell each other', readers: ['consul'] },
@@ -31,11 +31,15 @@ export const secrets = secretRefs({
       purpose: 'lets the servers register themselves and the services they watch',
       readers: ['consul', 'consul-acl'],
     },
-    'app-token': { format: 'uuid', purpose: "the app's own KV prefix and the catalog", readers: ['consul-acl', ...app] },
+    'app-token': { format: 'uuid', purpose: "the app's own KV prefix and the catalog", readers: ['consul-acl', 'smoke', ...app] },
     'metrics-token': { format: 'uuid', purpose: "reads the servers' metrics", readers: ['consul-acl', 'prometheus'] },
   },
   grafana: {
-    'admin-password': { format: 'password', purpose: "Grafana's admin; applied when its database is first created", readers: ['grafana'] },
+    'admin-password': {
+      format: 'password',
+      purpose: "Grafana's admin; applied when its database is first created",
+      readers: ['grafana', 'smoke'],
+    },
     'secret-key': {
       format: 'key',
       purpose: 'signs what Grafana stores; changing it makes stored credentials unreadable',

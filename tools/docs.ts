@@ -14,11 +14,11 @@ import { code, cores, size, table } from './docs/table.ts';
 
 const NAME = 'app.kubernetes.io/name';
 
-/** The objects of a profile, without those of optional APIs. */
+/** The objects of a profile, without those of optional APIs and the visitor that checks the others. */
 function build(settings: Settings): Manifest[] {
   const app = new App();
   platform(app, settings);
-  return [...manifests(app)].flatMap(([file, objects]) => (file.startsWith('external-secrets/') ? [] : objects));
+  return [...manifests(app)].flatMap(([file, objects]) => (/^(external-secrets|smoke)\//.test(file) ? [] : objects));
 }
 
 const built = Object.entries<Settings>(profiles).map(([name, settings]) => ({ name, settings, objects: build(settings) }));

@@ -16,8 +16,10 @@ interface PolicyPeer {
   readonly ipBlock?: { readonly cidr: string };
 }
 
-/** Whether a rule of the workload's policies lets it exchange `port` with pods of these labels. */
-function allows(platform: Platform, workload: Workload, way: 'egress' | 'ingress', other: Workload, port: Port): boolean {
+type Pods = Pick<Workload, 'labels'>;
+
+/** Whether a rule of the pods' policies lets them exchange `port` with the others. */
+export function allows(platform: Platform, workload: Pods, way: 'egress' | 'ingress', other: Pods, port: Port): boolean {
   return platform.of('NetworkPolicy').some(({ spec }) => {
     if (!matches(spec.podSelector.matchLabels ?? {}, workload.labels)) return false;
     const rules: readonly PolicyRule[] = spec[way] ?? [];

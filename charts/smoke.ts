@@ -1,0 +1,112 @@
+import { Chart, Duration, Size } from 'cdk8s';
+import { Cpu } from 'cdk8s-plus-27';
+import type { Construct } from 'constructs';
+import { config } from '../lib/config.ts';
+import { scratch } from '../lib/disk.ts';
+import type { Mount } from '../lib/mount.ts';
+import { type Endpoint, Peer, type Shared } from '../lib/peer.ts';
+import type { SecretRef } from '../lib/secret.ts';
+import { job } from '../lib/workload.ts';
+import script from './smoke/smoke.py';
+
+interface Redis {
+  readonly endpoint: Endpoint<'redis'>;
+  readonly secret: SecretRef<'password'>;
+  readonly index: number;
+}
+
+interface SmokeProps {
+  /** The app's own image: it has Celery, a Redis client and, for the trace to begin here, OpenTelemetry. */
+  readonly image: string;
+  readonly broker: Redis;
+  readonly results: Redis;
+  readonly cache: Redis;
+  readonly database: {
+    readonly endpoint: Endpoint<'arangodb'>;
+    readonly database: string;
+    readonly username: string;
+    readonly secret: SecretRef<'password'>;
+  };
+  readonly otlp: Endpoint<'otlp-grpc'>;
+  readonly traces: Endpoint<'tempo'>;
+  readonly metricStore: Endpoint<'prometheus'>;
+  readonly logs: Endpoint<'loki'>;
+  readonly dashboards: Endpoint<'grafana'>;
+  readonly dashboardsSecret: SecretRef<'admin-password'>;
+  readonly consul: Endpoint<'consul'>;
+  readonly consulDns: { readonly tcp: Endpoint<'dns'>; readonly udp: Endpoint<'dns-udp'> };
+  readonly consulSecret: SecretRef<'app-token'>;
+  /** The app's name in its traces and logs. */
+  readonly app: string;
+  /** The pool that takes from each queue. */
+  readonly queues: Readonly<Record<string, string>>;
+  /** The name of every Service. */
+  readonly services: readonly string[];
+}
+
+/** A Job that asks the running platform for everything it promises. It is a guest: no other file changes with it. */
+export class Smoke extends Chart {
+  constructor(scope: Construct, id: string, shared: Shared, props: SmokeProps) {
+    super(scope, id, shared);
+    const { broker, results, cache, database, dashboardsSecret, consulDns, consulSecret } = props;
+    const peer = new Peer(this, id, shared, { component: 'smoke', image: props.image, visitor: true });
+    const file = config(peer, () => ({ 'smoke.py': script }));
+
+    const redis = ({ endpoint, index }: Redis) => `redis://${peer.connect(endpoint)}/${index}`;
+    // Both protocols have one address.
+    const dns = [consulDns.udp, consulDns.tcp].map((endpoint) => peer.connect(endpoint))[0] ?? '';
+    const secrets: readonly Mount[] = [
+      database.secret.mount('password'),
+      broker.secret.mount('password'),
+      ...(cache.secret.name === broker.secret.name ? [] : [cache.secret.mount('password')]),
+      dashboardsSecret.mount('admin-password'),
+      consulSecret.mount('app-token'),
+    ];
+
+    job(
+      peer,
+      {
+        tier: 'view',
+        // It removes what it wrote, also when it is stopped.
+        grace: Duration.seconds(10),
+        containers: [
+          {
+            name: 'smoke',
+            image: props.image,
+            command: ['python3', '-I', '-B', '/opt/platform/smoke.py'],
+            env: {
+              BROKER_URL: redis(broker),
+              RESULTS_URL: redis(results),
+              BROKER_CREDENTIAL: broker.secret.path('password'),
+              CACHE_URL: redis(cache),
+              CACHE_CREDENTIAL: cache.secret.path('password'),
+              ARANGO_URL: `http://${peer.connect(database.endpoint)}`,
+              ARANGO_DATABASE: database.database,
+              ARANGO_USERNAME: database.username,
+              ARANGO_CREDENTIAL: database.secret.path('password'),
+              OTEL_EXPORTER_OTLP_ENDPOINT: `http://${peer.connect(props.otlp)}`,
+              OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
+              OTEL_SERVICE_NAME: `platform-${id}`,
+              TEMPO_URL: `http://${peer.connect(props.traces)}`,
+              PROMETHEUS_URL: `http://${peer.connect(props.metricStore)}`,
+              LOKI_URL: `http://${peer.connect(props.logs)}`,
+              GRAFANA_URL: `http://${peer.connect(props.dashboards)}`,
+              GRAFANA_CREDENTIAL: dashboardsSecret.path('admin-password'),
+              CONSUL_URL: `http://${peer.connect(props.consul)}`,
+              CONSUL_DNS: dns,
+              CONSUL_CREDENTIAL: consulSecret.path('app-token'),
+              APP_NAME: props.app,
+              QUEUES: JSON.stringify(props.queues),
+              SERVICES: props.services.join(','),
+              NAMESPACE: shared.namespace,
+            },
+            resources: { cpu: Cpu.millis(50), memory: Size.mebibytes(128) },
+            mounts: [file.at('/opt/platform'), scratch('/tmp', 'tmp', Size.mebibytes(16)), ...secrets],
+          },
+        ],
+      },
+      // The script ends by itself within 50 s.
+      Duration.minutes(2),
+    );
+  }
+}
