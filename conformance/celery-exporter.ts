@@ -69,10 +69,9 @@ export const celeryExporter: Service = {
       },
       broken: {
         by: (all) => {
-          const [container] = containersOf(all, 'celery-exporter');
-          container.env = container.env.filter(({ name }: { name: string }) => name !== 'CE_RETRY_INTERVAL');
+          containersOf(all, 'celery-exporter')[0].livenessProbe = { httpGet: { path: '/health', port: 'metrics' } };
         },
-        says: /ended when its broker was away/,
+        says: /not alive without its broker/,
       },
       within: 120,
     },
