@@ -1,0 +1,56 @@
+import { type Cluster, eventually, run } from './cluster.ts';
+import type { Marks } from './marks.ts';
+import { assertKept } from './marks.ts';
+import type { Step } from './step.ts';
+
+/** What survives an uninstall: its uids before and after are the same. */
+async function kept(cluster: Cluster): Promise<string> {
+  const objects = await cluster.kubectl.objects(['get', 'namespaces,persistentvolumeclaims,secrets']);
+  const mine = objects.filter(({ kind, metadata }) => kind !== 'Namespace' || metadata.name === cluster.profile.namespace);
+  return mine
+    .map(({ kind, metadata }) => `${kind} ${metadata.name} ${(metadata as { uid?: string }).uid}`)
+    .toSorted()
+    .join('\n');
+}
+
+/** Stopped by the command, and by kubectl alone. */
+export const again = (marks: () => Marks): readonly Step[] => [
+  {
+    name: 'down, then up: the data is there',
+    async run(cluster) {
+      const before = await kept(cluster);
+      const down = await cluster.must('down');
+      const up = await cluster.must('up');
+      if ((await kept(cluster)) !== before) throw new Error('a disk, a Secret or the namespace is another one than before');
+      await assertKept(cluster, marks());
+      return `down ${down.seconds.toFixed(0)} s, up ${up.seconds.toFixed(0)} s`;
+    },
+  },
+  {
+    name: 'kubectl delete -f dist/PROFILE, then kubectl apply: disks, Secrets and namespace stay, and the data is there',
+    async run(cluster) {
+      const before = await kept(cluster);
+      const folder = `dist/${cluster.profile.name}`;
+      const access = ['--context', cluster.kubectl.context];
+      const deleted = await run('kubectl', [...access, 'delete', '-f', folder, '--timeout=180s']);
+      if (deleted.status !== 0) throw new Error(deleted.said);
+      await eventually(async () => (await cluster.pods()).length === 0, 120, 'every pod is gone');
+      if ((await kept(cluster)) !== before) throw new Error('a disk, a Secret or the namespace went with it');
+      // As the README has it.
+      const applied = await run('kubectl', [
+        ...access,
+        'apply',
+        '--server-side',
+        '--field-manager=platform',
+        '-f',
+        `${folder}/setup`,
+        '-f',
+        folder,
+      ]);
+      if (applied.status !== 0 || applied.said.includes('Warning:')) throw new Error(applied.said);
+      await cluster.settle(180);
+      await assertKept(cluster, marks());
+      return 'they do';
+    },
+  },
+];
