@@ -65,18 +65,23 @@ export class Kubectl {
   }
 }
 
+/** The contexts of the kubeconfig. Throws a Refusal where there is no kubectl. */
+export async function contexts(): Promise<readonly string[]> {
+  return (await kubectl(['config', 'get-contexts', '--output=name'], undefined, 10)).split('\n').filter(Boolean);
+}
+
 /** The context that a command works with: the one that is named, or the kubeconfig's current one. */
 export async function contextOf(named: string | undefined): Promise<string> {
-  const contexts = (await kubectl(['config', 'get-contexts', '--output=name'], undefined, 10)).split('\n').filter(Boolean);
+  const all = await contexts();
   if (named !== undefined) {
-    if (contexts.includes(named)) return named;
-    throw new Refusal(`the kubeconfig has no context "${named}": it has ${contexts.join(', ') || 'none'}`);
+    if (all.includes(named)) return named;
+    throw new Refusal(`the kubeconfig has no context "${named}": it has ${all.join(', ') || 'none'}`);
   }
-  const current = contexts.length > 0 ? await kubectl(['config', 'current-context'], undefined, 10).catch(() => '') : '';
+  const current = all.length > 0 ? await kubectl(['config', 'current-context'], undefined, 10).catch(() => '') : '';
   if (current.trim()) return current.trim();
   throw new Refusal(
-    contexts.length > 0
-      ? `no context is chosen: give --context NAME, of ${contexts.join(', ')}`
+    all.length > 0
+      ? `no context is chosen: give --context NAME, of ${all.join(', ')}`
       : 'there is no cluster in the kubeconfig: set KUBECONFIG to its file, or make a cluster, for example with npm run up -- --profile dev --create',
   );
 }

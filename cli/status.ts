@@ -36,9 +36,9 @@ Ends with 1 when anything is not as it should be.
   options: { watch: { type: 'boolean' } },
   async run(values) {
     const profile = profileOf(typeof values.profile === 'string' ? values.profile : undefined);
+    if (values.watch && values.json) throw new Refusal('--watch and --json exclude each other: a program reads one answer');
     const context = await contextOf(typeof values.context === 'string' ? values.context : undefined);
     const kubectl = new Kubectl(context, profile.namespace);
-    if (values.watch && values.json) throw new Refusal('--watch and --json exclude each other: a program reads one answer');
     const live = new Live(false);
     for (;;) {
       const rows = await look(kubectl, profile);

@@ -3,7 +3,7 @@ import colors from 'picocolors';
 import { apply, type Change, snapshot, workloadsOf } from './cluster.ts';
 import type { Command, Values } from './command.ts';
 import { type Diagnosis, diagnose } from './diagnose.ts';
-import { contextOf, Kubectl } from './kubectl.ts';
+import { contextOf, contexts, Kubectl } from './kubectl.ts';
 import { ask, Live } from './output.ts';
 import { login, pages } from './pages.ts';
 import { appToBring, createKind, isLocal, loadIntoKind, nodesWithout, objections, survey } from './preflight.ts';
@@ -83,13 +83,11 @@ const text = (value: Values[string]): string | undefined => (typeof value === 's
 async function chosen(values: Values, profile: Profile, live: Live): Promise<string> {
   if (values.create) {
     const name = `platform-${profile.name}`;
-    try {
-      return await contextOf(`kind-${name}`);
-    } catch {
+    if (!(await contexts()).includes(`kind-${name}`)) {
       live.say(`makes the kind cluster ${name}`);
       await createKind(name);
-      return contextOf(`kind-${name}`);
     }
+    return contextOf(`kind-${name}`);
   }
   const named = text(values.context);
   const context = await contextOf(named);
