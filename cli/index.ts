@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import type { Command } from './command.ts';
 import { down } from './down.ts';
 import { open } from './open.ts';
-import { Refusal } from './refusal.ts';
+import { exitWith, Refusal } from './refusal.ts';
 import { secrets } from './secrets.ts';
 import { smoke } from './smoke.ts';
 import { status } from './status.ts';
@@ -59,10 +59,4 @@ function parsed(name: string, command: Command, args: readonly string[]) {
   }
 }
 
-main(process.argv.slice(2)).then(
-  (code) => process.exit(code),
-  (error: Error) => {
-    console.error(error.message);
-    process.exit(error instanceof Refusal ? 2 : 1);
-  },
-);
+exitWith(main(process.argv.slice(2)));

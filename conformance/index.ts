@@ -4,7 +4,8 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseAllDocuments } from 'yaml';
-import { Refusal } from '../cli/refusal.ts';
+import { table } from '../cli/output.ts';
+import { exitWith, Refusal } from '../cli/refusal.ts';
 import type { Manifest } from '../lib/render.ts';
 import type { Check, Service } from './check.ts';
 import { findPrograms, isProgram, type ProgramName, programNames } from './programs.ts';
@@ -119,18 +120,6 @@ async function run(task: Task, programs: object, broken: boolean): Promise<Resul
   }
 }
 
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
-}
-
 /** What the first of the service's programs is, in a reader's words. */
 function nature(service: Service, programs: ReturnType<typeof findPrograms>): readonly [string, string] {
   const [name] = service.programs;
@@ -211,10 +200,4 @@ async function main(): Promise<number> {
   return failed > 0 ? 1 : 0;
 }
 
-main().then(
-  (status) => process.exit(status),
-  (error: Error) => {
-    console.error(error.message);
-    process.exit(error instanceof Refusal ? 2 : 1);
-  },
-);
+exitWith(main());

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { contextOf } from '../cli/kubectl.ts';
 import { table } from '../cli/output.ts';
-import { Refusal } from '../cli/refusal.ts';
+import { exitWith, Refusal } from '../cli/refusal.ts';
 import { again } from './again.ts';
 import { oneChange } from './changes.ts';
 import { Cluster, watch } from './cluster.ts';
@@ -142,10 +142,4 @@ async function main(): Promise<number> {
   return failed > 0 ? 1 : 0;
 }
 
-main().then(
-  (status) => process.exit(status),
-  (error: Error) => {
-    console.error(error.message);
-    process.exit(error instanceof Refusal ? 2 : 1);
-  },
-);
+exitWith(main());
