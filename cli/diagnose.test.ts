@@ -103,15 +103,16 @@ test('a missing Secret is named, as a volume and as a variable, with the command
 test('a container that crashes is waited for twice, then it is stuck, with where its log is', () => {
   const ended = { terminated: { exitCode: 1 } };
   const wait = { waiting: { reason: 'CrashLoopBackOff' } };
-  expect(redis({ container: { state: wait, lastState: ended, restartCount: 2 } }).state).toBe('waiting');
-  expect(redis({ container: { state: wait, lastState: ended, restartCount: 3 } })).toMatchObject({
+  expect(redis({ container: { state: wait, lastState: ended, restartCount: 1 } }).state).toBe('waiting');
+  expect(redis({ container: { state: ended, restartCount: 1 } }).words).toBe('redis ends with status 1, 2 times so far');
+  expect(redis({ container: { state: wait, lastState: ended, restartCount: 2 } })).toMatchObject({
     state: 'stuck',
     words: 'redis ends with status 1, 3 times so far',
     help: 'kubectl logs redis-0 --container=redis --previous',
     crashed: { pod: 'redis-0', container: 'redis' },
   });
   const killed = { terminated: { exitCode: 137, reason: 'OOMKilled' } };
-  expect(redis({ container: { state: wait, lastState: killed, restartCount: 3 } }).words).toBe(
+  expect(redis({ container: { state: wait, lastState: killed, restartCount: 2 } }).words).toBe(
     'redis ends for want of memory (OOMKilled), 3 times so far',
   );
 });

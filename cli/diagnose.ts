@@ -152,7 +152,8 @@ function containerReason(pod: Manifest, status: ContainerStatus, objects: readon
   const crashed = { pod: pod.metadata.name, container: status.name };
   if (wait?.reason === 'CrashLoopBackOff' || (terminated && terminated.exitCode !== 0)) {
     const ended = terminated ?? status.lastState?.terminated;
-    const times = status.restartCount + (terminated ? 1 : 0);
+    // It counts starts after the first one; whether it waits to start again or not, it has ended once more than that.
+    const times = status.restartCount + 1;
     const words = `${status.name} ends ${why(ended)}, ${times === 1 ? 'once' : `${times} times`} so far`;
     const help = `kubectl logs ${pod.metadata.name} --container=${status.name} --previous`;
     return times >= 3 ? stuck(words, help, crashed) : waiting(words);

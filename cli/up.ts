@@ -187,7 +187,12 @@ async function trouble(late: readonly Diagnosis[], kubectl: Kubectl): Promise<st
 }
 
 async function lastLines(kubectl: Kubectl, { pod, container }: NonNullable<Diagnosis['crashed']>): Promise<readonly string[]> {
-  const log = (...more: readonly string[]) => kubectl.run(['logs', pod, `--container=${container}`, '--tail=5', ...more]).catch(() => '');
-  const said = (await log('--previous')) || (await log());
+  const log = async (...more: readonly string[]) => {
+    const said = await kubectl.run(['logs', pod, `--container=${container}`, '--tail=5', ...more]).catch(() => '');
+    // What the kubelet says, with success, of a container that it has cleared away.
+    return said.startsWith('unable to retrieve container logs') ? '' : said;
+  };
+  // The last one that ran; while the next is being made that one has no log yet.
+  const said = (await log()) || (await log('--previous'));
   return said.split('\n').filter((each) => each.trim());
 }
