@@ -97,7 +97,7 @@ function edit(file: string, from: string, to: string): void {
   writeFileSync(file, text.replace(from, to));
 }
 
-/** The pods, and the workload of each. */
+/** The pods that stay, and the workload of each. */
 async function uids(cluster: Cluster): Promise<ReadonlyMap<string, string>> {
   const pods = await cluster.pods();
   return new Map(

@@ -131,9 +131,10 @@ async function main(): Promise<number> {
   for (const step of fake ? prod : []) proofs.push({ ...(await prove(step, fake as Cluster)), pretended: true });
 
   const used = usage(dev, starts, idle ?? new Map(), load ?? new Map());
+  const by = ({ pretended }: Proof) => (pretended ? 'an API server' : standins.length > 0 ? 'a node, with stand-ins' : 'a node');
   const proven = [
-    ['', 'proven', 'seconds'],
-    ...proofs.map(({ name, passed, seconds }) => [passed ? 'ok' : 'FAILED', name, seconds.toFixed(0)]),
+    ['', 'proven', 'by', 'seconds'],
+    ...proofs.map((proof) => [proof.passed ? 'ok' : 'FAILED', proof.name, by(proof), proof.seconds.toFixed(0)]),
   ];
   console.log(`\n${sizeOf(dev)}\n${table(used)}\n\nstand-ins answered for: ${standins.join(', ') || 'none'}\n${table(proven)}`);
   if (chosen.record) writeFileSync('docs/measured.md', await record(dev, used, proven, standins));

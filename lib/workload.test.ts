@@ -50,6 +50,12 @@ test('several pods are spread, softly, and replaced one by one', () => {
   expect(of('Deployment').spec.template.spec.topologySpreadConstraints[0]).toMatchObject({ whenUnsatisfiable: 'ScheduleAnyway' });
 });
 
+test('a second pod changes nothing of the first', () => {
+  const template = (replicas: number) =>
+    rendered((chart) => deployment(peer(chart, 'a'), { ...shape(), replace: 'overlap', replicas }))('Deployment').spec.template;
+  expect(template(2)).toEqual(template(1));
+});
+
 test('the number of pods is left out where something else decides it', () => {
   const of = rendered((chart) => deployment(peer(chart, 'a'), { ...shape(), replace: 'overlap', scaled: true }));
   expect(of('Deployment').spec).not.toHaveProperty('replicas');

@@ -34,7 +34,7 @@ export function statefulSet(peer: Peer, shape: StatefulSetShape): void {
       revisionHistoryLimit: 3,
       persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Retain' },
       selector: { matchLabels: peer.selector() },
-      template: spread(pod(peer, shape, peer.name), replicas, peer.selector(), shape.apart),
+      template: replicas > 1 ? spread(pod(peer, shape, peer.name), peer.selector(), shape.apart) : pod(peer, shape, peer.name),
       volumeClaimTemplates: claims,
     },
   });
@@ -68,7 +68,8 @@ export function deployment(peer: Peer, shape: DeploymentShape): void {
               rollingUpdate: { maxSurge: k8s.IntOrString.fromNumber(1), maxUnavailable: k8s.IntOrString.fromNumber(0) },
             },
       selector: { matchLabels: selector },
-      template: spread(pod(peer, shape, name), replicas, selector),
+      // Also of one: a second must not replace the first.
+      template: shape.replace === 'overlap' ? spread(pod(peer, shape, name), selector) : pod(peer, shape, name),
     },
   });
   if (replicas > 1) budget(peer, name);
@@ -115,8 +116,8 @@ function budget(peer: Peer, name: string): void {
   });
 }
 
-function spread(template: k8s.PodTemplateSpec, replicas: number, matchLabels: Record<string, string>, apart = false): k8s.PodTemplateSpec {
-  if (replicas < 2 || !template.spec) return template;
+function spread(template: k8s.PodTemplateSpec, matchLabels: Record<string, string>, apart = false): k8s.PodTemplateSpec {
+  if (!template.spec) return template;
   const labelSelector = { matchLabels };
   const host = { topologyKey: 'kubernetes.io/hostname', labelSelector };
   return {
