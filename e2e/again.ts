@@ -4,7 +4,7 @@ import { assertKept } from './marks.ts';
 import type { Step } from './step.ts';
 
 /** What survives an uninstall: its uids before and after are the same. */
-async function kept(cluster: Cluster): Promise<string> {
+export async function kept(cluster: Cluster): Promise<string> {
   const objects = await cluster.kubectl.objects(['get', 'namespaces,persistentvolumeclaims,secrets']);
   const mine = objects.filter(({ kind, metadata }) => kind !== 'Namespace' || metadata.name === cluster.profile.namespace);
   return mine

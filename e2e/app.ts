@@ -35,6 +35,6 @@ export async function result<Value>(cluster: Cluster, task: string, seconds = 60
 
 /** A command to the broker, with the password of its pod. */
 export function redis(cluster: Cluster, command: readonly string[]): Promise<string> {
-  const login = 'REDISCLI_AUTH="$(cat /run/platform/password)" exec redis-cli "$@"';
+  const login = 'REDISCLI_AUTH="$(cat /run/secrets/redis/password)" exec redis-cli "$@"';
   return cluster.exec('redis-0', ['sh', '-c', login, 'redis-cli', ...command], 'redis');
 }

@@ -14,6 +14,7 @@ import { most, record, sizeOf, standinsOf, type Uses, usage, use } from './measu
 import { allPods, eachPod } from './pods.ts';
 import { prod } from './prod.ts';
 import type { Step } from './step.ts';
+import { upgrades } from './upgrade.ts';
 
 const USAGE = `npm run e2e -- --context NAME [--prod-context NAME] [--all]
 
@@ -109,6 +110,7 @@ async function main(): Promise<number> {
     allPods(written),
     oneChange,
     ...again(written),
+    ...(await upgrades()),
   ];
 
   await dev.purge();
