@@ -24,7 +24,7 @@ HANG = 2 * TURN
 def configure(app):
     """Sets what the platform promised, unless the app has decided itself."""
     # Celery's own defaults are the last of the maps: whatever the app has set, and however, stands before them.
-    app.conf.maps[-1].update(broker_connection_max_retries=None, task_send_sent_event=True, beat_sync_every=1)
+    app.conf.maps[-1].update(broker_connection_max_retries=None, task_send_sent_event=True)
     # Without a time-out a command waits for ever on a Redis that neither answers nor hangs up.
     options = {"socket_connect_timeout": 5, "socket_timeout": 15}
     if "PLATFORM_VISIBILITY_TIMEOUT_SECONDS" in os.environ:
@@ -116,12 +116,17 @@ def end(how, **_):
 
 
 class Scheduler(PersistentScheduler):
-    """Celery's own scheduler on its file, written down after each task so that a beat that is killed sends none twice."""
+    """Celery's own scheduler on its file, written down before each task is sent: a beat that is killed sends none twice."""
 
     def __init__(self, app, *args, **kwargs):
         configure(app)
         super().__init__(app, *args, **kwargs)
         self.max_interval = min(self.max_interval, TURN)
+
+    def reserve(self, entry):
+        reserved = super().reserve(entry)
+        self.sync()
+        return reserved
 
     def tick(self, *args, **kwargs):
         pulse.turn()
