@@ -289,3 +289,14 @@ def test_beat_sends_nothing_twice_across_a_restart(running, how):
                     re.findall(r"(\d\d):(\d\d):(\d\d,\d+): INFO/MainProcess\] Scheduler: Sending due task tick", beat.log.read_text())]
     eventually(lambda: len(sent()) >= 2)
     assert sent()[1] - sent()[0] > 7
+
+
+def test_a_beat_that_is_killed_the_moment_it_has_sent_does_not_send_again(running):
+    """Kills itself between what is sent and whatever comes after."""
+    kill = "from celery.signals import after_task_publish\n@after_task_publish.connect\ndef die(**_):\n  os.kill(os.getpid(), 9)\n"
+    slowly = "celery.conf.beat_schedule['tick']['schedule'] = 8.0\n"
+    assert running.beat(EXTRA=slowly + kill).process.wait(30) == -signal.SIGKILL
+    beat = running.beat(EXTRA=slowly)
+    eventually(beat.ready)
+    time.sleep(4)
+    assert beat.log.read_text().count("Sending due task tick") == 1
