@@ -2,8 +2,9 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { instance } from '@viz-js/viz';
 import { App } from 'cdk8s';
 import { platform } from '../charts/index.ts';
+import { amountOf } from '../lib/quantity.ts';
 import { type Manifest, manifests, podOf } from '../lib/render.ts';
-import { Platform, quantity } from '../lib/rules/platform.ts';
+import { Platform } from '../lib/rules/platform.ts';
 import { profiles, type Settings } from '../settings/index.ts';
 import { secrets } from '../settings/secrets.ts';
 import { dot, graphOf, mermaid } from './docs/graph.ts';
@@ -70,20 +71,21 @@ function number(objects: readonly Manifest[], peer: string, name: string): strin
 function workloads(objects: readonly Manifest[]): string {
   const claim = (name: string) => objects.find(({ kind, metadata }) => kind === 'PersistentVolumeClaim' && metadata.name === name)?.spec;
   const { workloads } = new Platform(new Map([['', objects]]), { secrets: {}, externals: [], frozen: {} });
+  const mebibytes = (text: string | undefined) => amountOf(text) / 2 ** 20;
   const rows = workloads.map(({ object, pod, replicas }) => {
     const sum = (kind: 'requests' | 'limits', resource: string) =>
-      replicas * pod.containers.reduce((all, { resources }) => all + quantity(resources[kind][resource]), 0);
+      replicas * pod.containers.reduce((all, { resources }) => all + amountOf(resources[kind][resource]), 0);
     const own = (object.spec.volumeClaimTemplates ?? []).map(
-      ({ spec }: { spec: { resources: { requests: { storage: string } } } }) => replicas * quantity(spec.resources.requests.storage),
+      ({ spec }: { spec: { resources: { requests: { storage: string } } } }) => replicas * mebibytes(spec.resources.requests.storage),
     );
     const standing = (pod.volumes ?? []).flatMap(({ persistentVolumeClaim: volume }) =>
-      volume ? [quantity(claim(volume.claimName)?.resources.requests.storage)] : [],
+      volume ? [mebibytes(claim(volume.claimName)?.resources.requests.storage)] : [],
     );
     const disk = [...own, ...standing].reduce((all, each) => all + each, 0);
     // A Job's name ends in what it runs, which is of no interest here.
     const name = object.kind === 'Job' ? (object.metadata.labels?.[NAME] ?? '') : object.metadata.name;
     const cpu = sum('requests', 'cpu');
-    return { kind: object.kind, name, replicas, cpu, limit: sum('limits', 'cpu'), memory: sum('requests', 'memory'), disk };
+    return { kind: object.kind, name, replicas, cpu, limit: sum('limits', 'cpu'), memory: sum('requests', 'memory') / 2 ** 20, disk };
   });
   const total = (field: 'cpu' | 'limit' | 'memory' | 'disk') => rows.reduce((all, row) => all + row[field], 0);
   return table(

@@ -88,10 +88,3 @@ export class Platform {
 export function matches(selector: Labels, labels: Labels): boolean {
   return Object.entries(selector).every(([key, value]) => labels[key] === value);
 }
-
-/** A quantity as a number: cores, or bytes in MiB. */
-export function quantity(text: string | undefined): number {
-  const [, number = '0', unit = ''] = /^([\d.]+)(\w*)$/.exec(text ?? '0') ?? [];
-  const factor: Readonly<Record<string, number>> = { '': 1, m: 0.001, Mi: 1, Gi: 1024, Ti: 1024 * 1024 };
-  return Number(number) * (factor[unit] ?? Number.NaN);
-}

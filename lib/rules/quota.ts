@@ -1,4 +1,5 @@
-import { type Finding, type Platform, quantity, type Workload } from './platform.ts';
+import { amountOf } from '../quantity.ts';
+import type { Finding, Platform, Workload } from './platform.ts';
 
 /** What runs fits the namespace's quota, with every rollout that starts a second pod before it stops the first. */
 export function* quota(platform: Platform): Iterable<Finding> {
@@ -12,24 +13,25 @@ export function* quota(platform: Platform): Iterable<Finding> {
     platform.workloads.reduce(
       (sum, workload) =>
         sum +
-        most(platform, workload) * workload.pod.containers.reduce((all, { resources }) => all + quantity(resources?.[kind]?.[resource]), 0),
+        most(platform, workload) * workload.pod.containers.reduce((all, { resources }) => all + amountOf(resources?.[kind]?.[resource]), 0),
       0,
     );
   const used: Readonly<Record<string, number>> = {
     'requests.cpu': pods('requests', 'cpu'),
     'requests.memory': pods('requests', 'memory'),
     'limits.memory': pods('limits', 'memory'),
-    'requests.storage': disks.reduce((sum, { spec, times }) => sum + times * quantity(spec.resources.requests.storage), 0),
+    'requests.storage': disks.reduce((sum, { spec, times }) => sum + times * amountOf(spec.resources.requests.storage), 0),
   };
   for (const object of platform.of('ResourceQuota')) {
     for (const [name, hard] of Object.entries<string>(object.spec.hard)) {
-      const need = Math.round((used[name] ?? 0) * 1000) / 1000;
-      const unit = name === 'requests.cpu' ? 'cores' : 'MiB';
-      if (need > quantity(hard))
+      const need = used[name] ?? 0;
+      const [unit, per] = name === 'requests.cpu' ? ['cores', 1] : ['MiB', 2 ** 20];
+      // Thousandths of cores do not add up to whole ones in binary.
+      if (need > amountOf(hard) + 1e-9)
         yield {
           object,
           field: `spec.hard["${name}"]`,
-          wrong: `it is ${hard}, and a rollout of this profile needs ${need} ${unit}`,
+          wrong: `it is ${hard}, and a rollout of this profile needs ${Math.round((need / per) * 1000) / 1000} ${unit}`,
           mend: 'raise settings.setup.quota, or lower what is requested',
         };
     }

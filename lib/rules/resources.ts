@@ -1,4 +1,5 @@
-import { type Finding, type Platform, quantity } from './platform.ts';
+import { amountOf } from '../quantity.ts';
+import type { Finding, Platform } from './platform.ts';
 
 /** Every container has requests and limits, and no request above its limit. */
 export function* resources(platform: Platform): Iterable<Finding> {
@@ -9,7 +10,7 @@ export function* resources(platform: Platform): Iterable<Finding> {
         const field = `spec.template.spec.containers[${at}].resources`;
         if (!request || !limit)
           yield { object, field, wrong: `it has no ${request ? 'limit' : 'request'} for ${kind}`, mend: 'state both' };
-        else if (quantity(request) > quantity(limit))
+        else if (amountOf(request) > amountOf(limit))
           yield {
             object,
             field,
