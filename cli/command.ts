@@ -1,7 +1,12 @@
 import type { ParseArgsConfig } from 'node:util';
 
-/** The values of a command's options, by their names. */
-export type Values = Readonly<Record<string, string | boolean | undefined>>;
+/** The values of a command's options, by their names; the first ones are everybody's. */
+export interface Values {
+  readonly profile?: string;
+  readonly context?: string;
+  readonly json?: boolean;
+  readonly [option: string]: string | boolean | undefined;
+}
 
 /** One of the commands around kubectl. */
 export interface Command {

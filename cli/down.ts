@@ -2,9 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Manifest } from '../lib/render.ts';
 import { listOf, nameOf, snapshot } from './cluster.ts';
 import type { Command } from './command.ts';
+import { agreedContext } from './consent.ts';
 import { contextOf, Kubectl } from './kubectl.ts';
 import { ask, Live } from './output.ts';
-import { isLocal } from './preflight.ts';
 import { profileOf } from './profile.ts';
 import { Refusal } from './refusal.ts';
 
@@ -23,11 +23,12 @@ export const down: Command = {
   npm run down -- --profile dev --purge`,
   options: { purge: { type: 'boolean' }, timeout: { type: 'string', default: '600' } },
   async run(values) {
-    const profile = profileOf(typeof values.profile === 'string' ? values.profile : undefined);
+    const profile = profileOf(values.profile);
     const timeout = Number(values.timeout);
     if (!(timeout > 0)) throw new Refusal(`--timeout ${values.timeout}: give a number of seconds`);
-    const named = typeof values.context === 'string' ? values.context : undefined;
-    const context = await contextOf(named);
+    // The name that is typed is an answer too.
+    const what = (each: string) => `${profile.name} is removed from the cluster of context "${each}"`;
+    const context = await (values.purge ? contextOf(values.context) : agreedContext(values.context, what));
     const kubectl = new Kubectl(context, profile.namespace);
     const live = new Live(values.json === true);
     if (values.purge) {
@@ -35,12 +36,6 @@ export const down: Command = {
         `--purge removes every disk and Secret of ${profile.name} in context "${context}". Type the profile's name: `,
       );
       if (typed !== profile.name) throw new Refusal(`that is not "${profile.name}": nothing was removed`);
-    } else if (named === undefined && !isLocal(context)) {
-      const answer = await ask(
-        `${profile.name} is removed from the cluster of context "${context}". Go on? [y/N] `,
-        `the context "${context}" is not one for trying things out: if it is the right one, name it: --context ${context}`,
-      );
-      if (!/^y(es)?$/i.test(answer)) throw new Refusal('nothing was removed');
     }
 
     const all = [...profile.files.values(), profile.smoke].flat();

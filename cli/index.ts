@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import type { Command } from './command.ts';
+import type { Command, Values } from './command.ts';
 import { down } from './down.ts';
 import { open } from './open.ts';
 import { exitWith, Refusal } from './refusal.ts';
@@ -53,7 +53,7 @@ function parsed(name: string, command: Command, args: readonly string[]) {
       options: { ...everybody, ...command.options },
       allowPositionals: command.operand !== undefined,
     });
-    return { values: values as Readonly<Record<string, string | boolean | undefined>>, positionals };
+    return { values: values as Values, positionals };
   } catch (error) {
     throw new Refusal(`${(error as Error).message.split(/[.\n]/)[0]}; npm run ${name} -- --help lists what there is`);
   }

@@ -21,8 +21,9 @@ export class Kubectl {
   ) {}
 
   /** What it printed. Throws a Refusal when it fails. */
-  async run(args: readonly string[], { stdin, seconds = 30, warn = false }: Call = {}): Promise<string> {
-    return kubectl(['--context', this.context, '--namespace', this.namespace, ...args], stdin, seconds, this.context, warn);
+  async run(args: readonly string[], call: Call = {}): Promise<string> {
+    const access = ['--context', this.context, '--namespace', this.namespace];
+    return kubectl(`kubectl ${args[0]} failed`, [...access, ...args], call, this.context);
   }
 
   /** The objects that it answers with. */
@@ -67,7 +68,7 @@ export class Kubectl {
 
 /** The contexts of the kubeconfig. Throws a Refusal where there is no kubectl. */
 export async function contexts(): Promise<readonly string[]> {
-  return (await kubectl(['config', 'get-contexts', '--output=name'], undefined, 10)).split('\n').filter(Boolean);
+  return (await kubectl('the kubeconfig cannot be read', ['config', 'get-contexts', '--output=name'])).split('\n').filter(Boolean);
 }
 
 /** The context that a command works with: the one that is named, or the kubeconfig's current one. */
@@ -77,7 +78,7 @@ export async function contextOf(named: string | undefined): Promise<string> {
     if (all.includes(named)) return named;
     throw new Refusal(`the kubeconfig has no context "${named}": it has ${all.join(', ') || 'none'}`);
   }
-  const current = all.length > 0 ? await kubectl(['config', 'current-context'], undefined, 10).catch(() => '') : '';
+  const current = all.length > 0 ? await kubectl('the kubeconfig cannot be read', ['config', 'current-context']).catch(() => '') : '';
   if (current.trim()) return current.trim();
   throw new Refusal(
     all.length > 0
@@ -109,7 +110,13 @@ export function explain(said: string, what: string, context = ''): string {
   return `${what}: ${reason || 'kubectl says nothing more'}`;
 }
 
-function kubectl(args: readonly string[], stdin: string | undefined, seconds: number, context?: string, warn = false): Promise<string> {
+/** `what` says that it failed; why, it says itself. */
+function kubectl(
+  what: string,
+  args: readonly string[],
+  { stdin, seconds = 30, warn = false }: Call = {},
+  context?: string,
+): Promise<string> {
   return new Promise((done, fail) => {
     const child = spawn('kubectl', [...args], { stdio: 'pipe', timeout: seconds * 1000 });
     let said = '';
@@ -122,7 +129,6 @@ function kubectl(args: readonly string[], stdin: string | undefined, seconds: nu
     });
     child.on('error', () => fail(new Refusal(NO_KUBECTL)));
     child.on('close', (status, signal) => {
-      const what = `kubectl ${args.filter((arg) => !arg.startsWith('-')).at(0) === context ? args[4] : args[0]} failed`;
       for (const line of complained.split('\n')) if (warn && line.startsWith('Warning:')) console.error(line);
       if (status === 0) done(said);
       else if (signal)

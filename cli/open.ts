@@ -19,8 +19,8 @@ export const open: Command = {
   async run(values, [name]) {
     const page = pages.find((each) => each.name === name);
     if (!page) throw new Refusal(`${name === undefined ? 'say which page' : `there is no page "${name}"`}: ${names.join(', ')}`);
-    const profile = profileOf(typeof values.profile === 'string' ? values.profile : undefined);
-    const context = await contextOf(typeof values.context === 'string' ? values.context : undefined);
+    const profile = profileOf(values.profile);
+    const context = await contextOf(values.context);
     const kubectl = new Kubectl(context, profile.namespace);
     const { child, address } = await kubectl.startForward(page.service, page.port, (await isFree(page.port)) ? page.port : 0);
     const ended = once(child, 'close');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Manifest } from '../lib/render.ts';
 import { images } from '../settings/images.ts';
-import { createKind, type Ground, isLocal, loadIntoKind, objections } from './preflight.ts';
+import { createKind, type Ground, loadIntoKind, objections } from './preflight.ts';
 import { profileOf } from './profile.ts';
 
 const dev = profileOf('dev');
@@ -72,11 +72,6 @@ test('a profile whose Secrets an operator makes needs the operator', () => {
   expect(on({ nodes: [big], operator: false }, profileOf('prod'))).toEqual([
     expect.stringMatching(/^the External Secrets Operator.*is not in the cluster/),
   ]);
-});
-
-test('only clusters for trying things out are used without asking', () => {
-  expect(['kind-x', 'k3d-x', 'minikube', 'docker-desktop'].every(isLocal)).toBe(true);
-  expect(['production', 'my-kind-x', 'minikube-prod', 'gke_kind'].some(isLocal)).toBe(false);
 });
 
 describe('the tools around a kind cluster', () => {

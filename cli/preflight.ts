@@ -33,10 +33,6 @@ export interface Ground {
   readonly operator: boolean;
 }
 
-/** Clusters that somebody made for trying things out: they are used without asking. */
-export const isLocal = (context: string): boolean =>
-  /^(kind|k3d)-|^(minikube|docker-desktop|rancher-desktop|orbstack|colima)$/.test(context);
-
 /** Looks at the cluster. Throws a Refusal when it does not answer. */
 export async function survey(kubectl: Kubectl, profile: Profile): Promise<Ground> {
   // One call first: a cluster that does not answer says so once.

@@ -16,7 +16,7 @@ vi.mock('./kubectl.ts', async (original) => {
       return (state.run as Cluster['run'])(...call);
     }
   }
-  return { ...real, Kubectl: Stub, contextOf: async () => 'test' };
+  return { ...real, Kubectl: Stub, contextOf: async () => 'kind-test' };
 });
 
 const folder = mkdtempSync(join(tmpdir(), 'platform-secrets-'));
@@ -82,7 +82,7 @@ test('says it to a program as one object', async () => {
   expect(await run({ json: true, 'from-env': file('FOO=1\nREDIS_PASSWORD=mine-0123456789') })).toBe(1);
   expect(JSON.parse(out)).toEqual({
     profile: 'dev',
-    context: 'test',
+    context: 'kind-test',
     secrets: { arangodb: 'created', redis: 'unchanged', consul: 'created', grafana: 'created' },
     kept: ['redis/password'],
     notes: ["line 1: FOO is nothing of the platform's: not used"],
@@ -153,7 +153,7 @@ test('--rotate says each step, and to a program all of them', async () => {
   await run({ rotate: 'redis/password', yes: true, json: true });
   expect(JSON.parse(out)).toEqual({
     profile: 'dev',
-    context: 'test',
+    context: 'kind-test',
     rotated: 'redis/password',
     steps: ['puts the new value into the Secret: redis/password'],
     notes: [],

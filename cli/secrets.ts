@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { text } from '../lib/render.ts';
 import type { Command } from './command.ts';
-import { contextOf, Kubectl } from './kubectl.ts';
+import { agreedContext } from './consent.ts';
+import { Kubectl } from './kubectl.ts';
 import { Live } from './output.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { Refusal } from './refusal.ts';
@@ -35,8 +36,8 @@ An env file gives ARANGO_ROOT_PASSWORD, ARANGO_PASSWORD, REDIS_PASSWORD, S3_ACCE
     anyway: { type: 'boolean' },
   },
   async run(values) {
-    const { context: named, json = false, print, rotate: path, yes = false, anyway } = values;
-    const profile = profileOf(typeof values.profile === 'string' ? values.profile : undefined);
+    const { json = false, print, rotate: path, yes = false, anyway } = values;
+    const profile = profileOf(values.profile);
     if (print && path !== undefined)
       throw new Refusal('--print writes new Secrets and --rotate changes one that is there: give one of them');
     if (yes && path === undefined) throw new Refusal('--yes answers what --rotate asks: give it with --rotate SECRET/KEY, or leave it out');
@@ -50,13 +51,16 @@ An env file gives ARANGO_ROOT_PASSWORD, ARANGO_PASSWORD, REDIS_PASSWORD, S3_ACCE
       return 0;
     }
     if (profile.settings.externalSecrets && !anyway) throw new Refusal(competing(profile, path !== undefined));
-    const context = await contextOf(typeof named === 'string' ? named : undefined);
+    const context = await agreedContext(
+      values.context,
+      (each) => `Secrets of ${profile.name} are made in the cluster of context "${each}"`,
+    );
     const kubectl = new Kubectl(context, profile.namespace);
     if (typeof path === 'string') {
-      const live = new Live(json === true);
+      const live = new Live(json);
       for (const note of file.notes) live.say(note);
       const steps = await rotate(kubectl, profile, path, { given: file.values, yes: yes === true, say: (line) => live.say(line) });
-      report([`rotated   ${path}`], { profile: profile.name, context, rotated: path, steps, notes: file.notes }, json === true);
+      report([`rotated   ${path}`], { profile: profile.name, context, rotated: path, steps, notes: file.notes }, json);
       return 0;
     }
     const { outcomes, kept } = await ensure(kubectl, profile, file.values);
@@ -65,7 +69,7 @@ An env file gives ARANGO_ROOT_PASSWORD, ARANGO_PASSWORD, REDIS_PASSWORD, S3_ACCE
       ...needed(profile).flatMap(({ name, keys }) => words(name, Object.keys(keys).length, outcomes.get(name) ?? 'unchanged')),
       ...kept.map((each) => `kept      ${each}: the file has another value, which --rotate ${each} --from-env FILE puts in its place`),
     ];
-    report(lines, { profile: profile.name, context, secrets: Object.fromEntries(outcomes), kept, notes: file.notes }, json === true);
+    report(lines, { profile: profile.name, context, secrets: Object.fromEntries(outcomes), kept, notes: file.notes }, json);
     return kept.length > 0 ? 1 : 0;
   },
 };

@@ -2,10 +2,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type Manifest, podOf } from '../lib/render.ts';
 import { apply, listOf, snapshot } from './cluster.ts';
 import type { Command } from './command.ts';
+import { agreedContext } from './consent.ts';
 import { diagnose } from './diagnose.ts';
-import { contextOf, Kubectl } from './kubectl.ts';
-import { ask, Live } from './output.ts';
-import { isLocal } from './preflight.ts';
+import { Kubectl } from './kubectl.ts';
+import { Live } from './output.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { Refusal } from './refusal.ts';
 import { readers } from './secrets/generate.ts';
@@ -45,10 +45,11 @@ on this cluster is said and is no failure.
   options: {},
   async run(values) {
     const started = performance.now();
-    const profile = profileOf(typeof values.profile === 'string' ? values.profile : undefined);
-    const named = typeof values.context === 'string' ? values.context : undefined;
-    const context = await contextOf(named);
-    await allowed(profile, context, named);
+    const profile = profileOf(values.profile);
+    const context = await agreedContext(
+      values.context,
+      (each) => `a Job and some pods run for a minute in the cluster of context "${each}", in ${profile.namespace}`,
+    );
     const kubectl = new Kubectl(context, profile.namespace);
     const live = new Live(values.json === true);
     if ((await kubectl.run(['get', 'namespace', profile.namespace, '--ignore-not-found', '--output=name'])).trim() === '')
@@ -82,16 +83,6 @@ on this cluster is said and is no failure.
     return well ? 0 : 1;
   },
 };
-
-/** Asks before anything is made in a cluster that nobody named. */
-async function allowed(profile: Profile, context: string, named: string | undefined): Promise<void> {
-  if (named !== undefined || isLocal(context)) return;
-  const answer = await ask(
-    `a Job and some pods run for a minute in the cluster of context "${context}", in ${profile.namespace}. Go on? [y/N] `,
-    `the context "${context}" is not one for trying things out: if it is the right one, name it: --context ${context}`,
-  );
-  if (!/^y(es)?$/i.test(answer)) throw new Refusal('nothing was changed');
-}
 
 async function everything(run: Run): Promise<void> {
   await removed(run.kubectl, run.profile);

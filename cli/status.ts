@@ -35,9 +35,9 @@ Ends with 1 when anything is not as it should be.
   npm run status -- --profile prod --context production --json`,
   options: { watch: { type: 'boolean' } },
   async run(values) {
-    const profile = profileOf(typeof values.profile === 'string' ? values.profile : undefined);
+    const profile = profileOf(values.profile);
     if (values.watch && values.json) throw new Refusal('--watch and --json exclude each other: a program reads one answer');
-    const context = await contextOf(typeof values.context === 'string' ? values.context : undefined);
+    const context = await contextOf(values.context);
     const kubectl = new Kubectl(context, profile.namespace);
     const live = new Live(false);
     for (;;) {

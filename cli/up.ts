@@ -2,11 +2,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import colors from 'picocolors';
 import { apply, type Change, snapshot, workloadsOf } from './cluster.ts';
 import type { Command, Values } from './command.ts';
+import { agreedContext } from './consent.ts';
 import { type Diagnosis, diagnose } from './diagnose.ts';
 import { contextOf, contexts, Kubectl } from './kubectl.ts';
-import { ask, Live } from './output.ts';
+import { Live } from './output.ts';
 import { login, pages } from './pages.ts';
-import { appToBring, createKind, isLocal, loadIntoKind, nodesWithout, objections, survey } from './preflight.ts';
+import { appToBring, createKind, loadIntoKind, nodesWithout, objections, survey } from './preflight.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { Refusal } from './refusal.ts';
 import { ensureSecrets } from './secrets.ts';
@@ -36,7 +37,7 @@ Asks before it touches a cluster, unless the context is named by --context or is
   },
   async run(values) {
     const started = performance.now();
-    const profile = profileOf(text(values.profile));
+    const profile = profileOf(values.profile);
     const timeout = Number(values.timeout);
     if (!(timeout > 0)) throw new Refusal(`--timeout ${values.timeout}: give a number of seconds`);
     const live = new Live(values.json === true);
@@ -77,8 +78,6 @@ Asks before it touches a cluster, unless the context is named by --context or is
   },
 };
 
-const text = (value: Values[string]): string | undefined => (typeof value === 'string' ? value : undefined);
-
 /** The context to work with, once it may be. */
 async function chosen(values: Values, profile: Profile, live: Live): Promise<string> {
   if (values.create) {
@@ -89,15 +88,7 @@ async function chosen(values: Values, profile: Profile, live: Live): Promise<str
     }
     return contextOf(`kind-${name}`);
   }
-  const named = text(values.context);
-  const context = await contextOf(named);
-  if (named !== undefined || isLocal(context)) return context;
-  const answer = await ask(
-    `${profile.name} goes into the cluster of context "${context}". Go on? [y/N] `,
-    `the context "${context}" is not one for trying things out: if it is the right one, name it: --context ${context}`,
-  );
-  if (!/^y(es)?$/i.test(answer)) throw new Refusal('nothing was changed');
-  return context;
+  return agreedContext(values.context, (each) => `${profile.name} goes into the cluster of context "${each}"`);
 }
 
 /** A kubelet tells which images it has every ten seconds. */
