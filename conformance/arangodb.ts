@@ -3,7 +3,9 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Check, containersOf, replaceIn, type Service } from './check.ts';
-import { eventually, type Pod, type Program, type Sandbox } from './sandbox.ts';
+import type { Pod } from './pod.ts';
+import { eventually, type Program } from './program.ts';
+import type { Sandbox } from './sandbox.ts';
 
 const SECRET = '/run/secrets/arangodb';
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Manifest, podOf } from '../lib/render.ts';
 import { containersOf, type Service } from './check.ts';
-import { eventually, type Sandbox } from './sandbox.ts';
+import { eventually } from './program.ts';
+import type { Sandbox } from './sandbox.ts';
 
 /** Not among what the stand-in counts. */
 const LACKING = ['celery_active_worker_count', 'celery_task_runtime_bucket'];

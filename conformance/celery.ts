@@ -3,7 +3,9 @@ import { readdirSync, statSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Manifest } from '../lib/render.ts';
 import { type Check, containersOf, type Service } from './check.ts';
-import { type Change, eventually, type Pod, type Program, type Sandbox } from './sandbox.ts';
+import type { Change, Pod } from './pod.ts';
+import { eventually, type Program } from './program.ts';
+import type { Sandbox } from './sandbox.ts';
 
 /** The pool that takes from the queue of the slow tasks. */
 function pool(manifests: readonly Manifest[]): string {

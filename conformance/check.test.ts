@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Manifest } from '../lib/render.ts';
-import { containersOf, replaceIn } from './check.ts';
+import { behindShell, containersOf, replaceIn } from './check.ts';
 import { services } from './services.ts';
 
 const manifests = () =>
@@ -24,4 +24,11 @@ test('the containers of a workload are those of its pod', () => {
 
 test('no two checks of a service have the same name', () => {
   for (const { checks } of services) expect(new Set(checks.map(({ name }) => name)).size).toBe(checks.length);
+});
+
+test('a shell that stands in front of a program has its arguments still, and little time', () => {
+  const all = manifests();
+  behindShell('redis', 'redis-server')(all);
+  expect(containersOf(all, 'redis')[0].command).toEqual(['sh', '-c', 'redis-server "$@"; true', 'sh']);
+  expect(all[1]?.spec.template.spec.terminationGracePeriodSeconds).toBe(5);
 });

@@ -35,9 +35,19 @@ export function replaceIn(manifests: readonly Manifest[], configMap: string, fil
   found.data[file] = changed;
 }
 
-/** The pod template's containers of a workload, to break one. */
-export function containersOf(manifests: readonly Manifest[], workload: string) {
+/** The pod's spec of a workload, to break it. */
+function podSpecOf(manifests: readonly Manifest[], workload: string) {
   const found = manifests.find(({ spec, metadata }) => metadata.name === workload && spec?.template);
   if (!found) throw new Error(`dist/ has no workload ${workload}`);
-  return found.spec.template.spec.containers;
+  return found.spec.template.spec;
 }
+
+/** The containers of a workload's pod, to break one. */
+export const containersOf = (manifests: readonly Manifest[], workload: string) => podSpecOf(manifests, workload).containers;
+
+/** A shell that stands in front of a program, and keeps the signals to itself; a short grace period, to see it soon. */
+export const behindShell = (workload: string, program: string) => (manifests: readonly Manifest[]) => {
+  const pod = podSpecOf(manifests, workload);
+  pod.terminationGracePeriodSeconds = 5;
+  pod.containers[0].command = ['sh', '-c', `${program} "$@"; true`, 'sh'];
+};

@@ -4,7 +4,9 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { Manifest } from '../lib/render.ts';
 import { type Check, containersOf, replaceIn, type Service } from './check.ts';
-import { commandLines, eventually, type Pod, type Sandbox } from './sandbox.ts';
+import type { Pod } from './pod.ts';
+import { commandLines, eventually } from './program.ts';
+import type { Sandbox } from './sandbox.ts';
 
 /** How many servers the profile has. */
 const size = (manifests: readonly Manifest[]): number =>

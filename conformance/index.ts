@@ -96,9 +96,10 @@ function inNamespaces(command: readonly string[], stdin: string, seconds: number
     running.add(child);
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (said += text));
     child.on('error', (error) => done({ status: 1, said: error.message }));
-    child.on('close', (status, signal) =>
-      done({ status: status ?? 1, said: signal ? `it did not end within ${seconds} s\n${said}` : said }),
-    );
+    child.on('close', (status, signal) => {
+      running.delete(child);
+      done({ status: status ?? 1, said: signal ? `it did not end within ${seconds} s\n${said}` : said });
+    });
     child.stdin.on('error', () => {});
     child.stdin.end(stdin);
   });

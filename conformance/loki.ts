@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parse, stringify } from 'yaml';
 import { type Check, replaceIn, type Service } from './check.ts';
-import { eventually, type Pod, type Sandbox } from './sandbox.ts';
+import type { Pod } from './pod.ts';
+import { eventually } from './program.ts';
+import type { Sandbox } from './sandbox.ts';
 
 const FILE = '/etc/loki/loki.yaml';
 

@@ -1,103 +1,17 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type RequestListener } from 'node:http';
-import { connect, createServer as createGrpcServer } from 'node:http2';
-import type { Server, Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { gunzipSync } from 'node:zlib';
+import { amountOf } from '../lib/quantity.ts';
 import type { Manifest } from '../lib/render.ts';
-import { type Check, replaceIn, type Service } from './check.ts';
-import { exported, framed, resourcesOf, type Signal } from './protobuf.ts';
-import { eventually, type Pod, type Sandbox } from './sandbox.ts';
+import { behindShell, type Check, replaceIn, type Service } from './check.ts';
+import { all, overGrpc, overHttp, Store } from './otlp.ts';
+import type { Pod } from './pod.ts';
+import { eventually } from './program.ts';
+import { exported } from './protobuf.ts';
+import type { Sandbox } from './sandbox.ts';
 
 const CONFIG = '/etc/otel-collector/collector.yaml';
 const UNAVAILABLE = 14;
-
-/** The service that takes each signal from senders, and where the collector is to hand it to. */
-const signals = {
-  traces: {
-    rpc: '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
-    store: { host: 'tempo', port: 4317, path: '/opentelemetry.proto.collector.trace.v1.TraceService/Export' },
-  },
-  logs: {
-    rpc: '/opentelemetry.proto.collector.logs.v1.LogsService/Export',
-    store: { host: 'loki', port: 3100, path: '/otlp/v1/logs' },
-  },
-  metrics: {
-    rpc: '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export',
-    store: { host: 'prometheus', port: 9090, path: '/api/v1/otlp/v1/metrics' },
-  },
-} as const;
-
-const all = ['traces', 'logs', 'metrics'] as const;
-
-/** Sends as an SDK does over HTTP: the status. */
-async function overHttp(pod: Pod, signal: Signal, body: Buffer<ArrayBuffer>): Promise<number> {
-  const headers = { 'content-type': 'application/x-protobuf' };
-  const answer = await fetch(`${pod.url('otlp-http')}/v1/${signal}`, { method: 'POST', headers, body });
-  await answer.arrayBuffer();
-  return answer.status;
-}
-
-/** Sends as an SDK does over gRPC: the status. */
-function overGrpc(pod: Pod, signal: Signal, body: Buffer): Promise<number> {
-  const session = connect(pod.url('otlp-grpc'));
-  const call = session.request({ ':method': 'POST', ':path': signals[signal].rpc, 'content-type': 'application/grpc', te: 'trailers' });
-  return new Promise((done, fail) => {
-    for (const source of [session, call]) source.on('error', fail);
-    for (const event of ['response', 'trailers']) {
-      call.on(event, (headers) => 'grpc-status' in headers && done(Number(headers['grpc-status'])));
-    }
-    call.on('close', () => session.close());
-    call.resume().end(framed(body));
-  });
-}
-
-/** Answers for a store, and remembers what it is sent: `PATH RESOURCE`. */
-class Store {
-  readonly received: string[] = [];
-  /** Whether it takes nothing, for good. */
-  refuses = false;
-  private server?: Server;
-  private readonly sockets = new Set<Socket>();
-  private readonly address: string;
-
-  constructor(
-    sandbox: Sandbox,
-    private readonly signal: Signal,
-  ) {
-    this.address = sandbox.address(signals[signal].store.host);
-  }
-
-  start(): void {
-    const grpc = this.signal === 'traces';
-    const answer: RequestListener = async (request, response) => {
-      const body = Buffer.concat(await request.toArray());
-      const message = grpc ? body.subarray(5) : body;
-      const compressed = grpc ? body[0] === 1 : request.headers['content-encoding'] === 'gzip';
-      const resources = resourcesOf(compressed ? gunzipSync(message) : message);
-      if (!this.refuses) this.received.push(...resources.map((each) => `${request.url} ${each}`));
-      if (!grpc) return response.writeHead(this.refuses ? 400 : 200, { 'content-type': 'application/x-protobuf' }).end();
-      response.setHeader('content-type', 'application/grpc');
-      response.addTrailers({ 'grpc-status': this.refuses ? '3' : '0' });
-      return response.end(framed(Buffer.of()));
-    };
-    this.server = grpc ? createGrpcServer(answer as never) : createServer(answer);
-    this.server.on('connection', (socket) => this.sockets.add(socket));
-    this.server.listen(signals[this.signal].store.port, this.address);
-  }
-
-  stop(): void {
-    this.server?.close();
-    for (const socket of this.sockets) socket.destroy();
-    this.sockets.clear();
-  }
-
-  /** Whether what that sender sent is here, with all that tells who that is. */
-  has(sender: string): boolean {
-    return this.received.includes(`${signals[this.signal].store.path} service.name=${sender},k8s.pod.name=pod-of-${sender}`);
-  }
-}
 
 const storesOf = (sandbox: Sandbox) => ({
   traces: new Store(sandbox, 'traces'),
@@ -136,20 +50,10 @@ function startAll(stores: Stores): void {
   for (const signal of all) stores[signal].start();
 }
 
-const mebibytes = (size: string) => Number.parseInt(size, 10) * (size.endsWith('Gi') ? 1024 : 1);
-
 const queuesOnDisk = (manifests: readonly Manifest[]) =>
   /storage: file_storage/.test(
     manifests.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === 'otel-collector')?.data['collector.yaml'],
   );
-
-/** A shell that stands in front, and keeps the signals to itself; a short grace period, to see it soon. */
-function behindShell(manifests: readonly Manifest[]): void {
-  const deployment = manifests.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === 'otel-collector');
-  const pod = deployment?.spec.template.spec;
-  pod.terminationGracePeriodSeconds = 5;
-  pod.containers[0].command = ['sh', '-c', 'otelcol-contrib "$@"; true', 'sh'];
-}
 
 const misconfigured = (from: string | RegExp, to: string) => (manifests: readonly Manifest[]) =>
   replaceIn(manifests, 'otel-collector', 'collector.yaml', from, to);
@@ -204,7 +108,7 @@ const checks: readonly Check[] = [
     async run(sandbox) {
       const stores = storesOf(sandbox);
       const pod = sandbox.pod('Deployment', 'otel-collector');
-      const memory = mebibytes(pod.container().resources.limits.memory ?? '');
+      const memory = amountOf(pod.container().resources.limits.memory) / 2 ** 20;
       const limits = readFileSync(pod.file(CONFIG), 'utf8').replace(
         /(\w*limit)_percentage: (\d+)/g,
         (_, limit, share) => `${limit}_mib: ${Math.floor((memory * share) / 100)}`,
@@ -272,7 +176,7 @@ const checks: readonly Check[] = [
       assert.equal(await collector.stop(terminationGracePeriodSeconds), 0);
       for (const signal of all) assert.ok(stores[signal].has('before-the-end'), `${signal} are lost`);
     },
-    broken: { by: behindShell, says: /did not end within 5 s/ },
+    broken: { by: behindShell('otel-collector', 'otelcol-contrib'), says: /did not end within 5 s/ },
   },
   {
     name: 'has every metric of its own that the rules read, once a store has refused something',

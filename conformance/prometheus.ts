@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { parse } from 'yaml';
+import { amountOf } from '../lib/quantity.ts';
 import type { Manifest } from '../lib/render.ts';
-import { type Check, containersOf, replaceIn, type Service } from './check.ts';
+import { behindShell, type Check, containersOf, replaceIn, type Service } from './check.ts';
+import type { Change, Pod } from './pod.ts';
+import { eventually } from './program.ts';
 import { remoteWrite } from './protobuf.ts';
-import { type Change, eventually, type Pod, type Sandbox } from './sandbox.ts';
+import type { Sandbox } from './sandbox.ts';
 
 const CONFIG = '/etc/prometheus/prometheus.yaml';
 const RULES = '/etc/prometheus/rules.yaml';
@@ -60,15 +63,7 @@ async function tracesOf(pod: Pod): Promise<readonly (string | undefined)[]> {
   return found.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels.traceID));
 }
 
-const bytes = (size: string) => Number.parseInt(size, 10) * (size.endsWith('Gi') ? 2 ** 30 : 2 ** 20);
 const without = (flag: string) => (args: readonly string[]) => args.filter((each) => each !== flag);
-
-/** A shell that stands in front, and keeps the signals to itself; a short grace period, to see it soon. */
-function behindShell(manifests: readonly Manifest[]): void {
-  const pod = manifests.find(({ kind, metadata }) => kind === 'StatefulSet' && metadata.name === 'prometheus')?.spec.template.spec;
-  pod.terminationGracePeriodSeconds = 5;
-  pod.containers[0].command = ['sh', '-c', 'prometheus "$@"; true', 'sh'];
-}
 
 const misconfigured = (from: string | RegExp, to: string) => (manifests: readonly Manifest[]) =>
   replaceIn(manifests, 'prometheus', 'prometheus.yaml', from, to);
@@ -118,7 +113,7 @@ const checks: readonly Check[] = [
       assert.equal(limit('seconds'), Number.parseInt(time, 10) * 3600);
       assert.equal(limit('bytes'), Number.parseInt(size, 10) * 2 ** 20);
       const [claim] = sandbox.object('StatefulSet', 'prometheus').spec.volumeClaimTemplates;
-      const disk = bytes(claim.spec.resources.requests.storage);
+      const disk = amountOf(claim.spec.resources.requests.storage);
       assert.ok(limit('bytes') <= disk * 0.8, 'a fifth of the disk is not left');
     },
     broken: { by: misconfigured(/size: \d+MB/, 'size: 9999999MB'), says: /a fifth of the disk/ },
@@ -208,7 +203,7 @@ const checks: readonly Check[] = [
       assert.ok(await reads('scrape_interval: 45s'), 'the last configuration is gone');
       assert.ok(await pod.probe('readiness'), 'not ready after a wrong configuration');
     },
-    broken: { by: behindShell, says: /the changed configuration is read/ },
+    broken: { by: behindShell('prometheus', 'prometheus'), says: /the changed configuration is read/ },
   },
   {
     name: 'SIGTERM ends with 0 within the grace period; the data is there again, and after SIGKILL too',
@@ -224,7 +219,7 @@ const checks: readonly Check[] = [
       await start(pod);
       assert.equal(await valueAt(pod, 'calls'), 8, 'gone after SIGKILL');
     },
-    broken: { by: behindShell, says: /did not end within 5 s/ },
+    broken: { by: behindShell('prometheus', 'prometheus'), says: /did not end within 5 s/ },
   },
   {
     name: 'scrapes every target where the manifests say, with the login that it asks for (made to scrape every second)',

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import type { Manifest } from '../lib/render.ts';
 import { type Check, containersOf, replaceIn, type Service } from './check.ts';
-import { commandLines, eventually, type Pod, type Sandbox } from './sandbox.ts';
+import type { Pod } from './pod.ts';
+import { commandLines, eventually } from './program.ts';
+import type { Sandbox } from './sandbox.ts';
 
 /** Where the server keeps the password that it was started with. */
 const PASSWORD = '/run/platform/password';

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { connect } from 'node:http2';
 import { parse, stringify } from 'yaml';
 import { type Check, replaceIn, type Service } from './check.ts';
-import { eventually, type Pod, type Sandbox } from './sandbox.ts';
+import { overGrpc } from './otlp.ts';
+import type { Pod } from './pod.ts';
+import { eventually } from './program.ts';
+import type { Sandbox } from './sandbox.ts';
 
 const FILE = '/etc/tempo/tempo.yaml';
 
@@ -37,21 +39,6 @@ async function send(pod: Pod): Promise<void> {
   assert.equal(answer?.status, 200, 'it takes no spans over HTTP');
 }
 
-/** The status, as gRPC has it, of an export of no spans. */
-function exportNothing(pod: Pod): Promise<string> {
-  const session = connect(pod.url('otlp-grpc'));
-  return new Promise<string>((done, fail) => {
-    session.on('error', fail);
-    const path = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
-    const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' });
-    stream.on('error', fail);
-    stream.on('trailers', (trailers) => done(String(trailers['grpc-status'])));
-    stream.resume();
-    // A message that is not compressed, of no bytes.
-    stream.end(Buffer.alloc(5));
-  }).finally(() => session.destroy());
-}
-
 const keys: readonly Check[] = [
   {
     name: 'every key of its configuration is known, at every depth',
@@ -82,7 +69,7 @@ const server: readonly Check[] = [
       const pod = await up(sandbox);
       await pod.until('readiness', 5);
       await pod.until('liveness', 5);
-      assert.equal(await exportNothing(pod), '0', 'it takes no spans over gRPC');
+      assert.equal(await overGrpc(pod, 'traces', Buffer.of()), 0, 'it takes no spans over gRPC');
       await send(pod);
       await eventually(async () => (await fetch(`${pod.url('tempo')}/api/traces/${TRACE}`)).status === 200, 30, 'the span is found');
     },
