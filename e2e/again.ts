@@ -31,23 +31,11 @@ export const again = (marks: () => Marks): readonly Step[] => [
     async run(cluster) {
       const before = await kept(cluster);
       const folder = `dist/${cluster.profile.name}`;
-      const access = ['--context', cluster.kubectl.context];
-      const deleted = await run('kubectl', [...access, 'delete', '-f', folder, '--timeout=180s']);
+      const deleted = await run('kubectl', ['--context', cluster.kubectl.context, 'delete', '-f', folder, '--timeout=180s']);
       if (deleted.status !== 0) throw new Error(deleted.said);
       await eventually(async () => (await cluster.pods()).length === 0, 120, 'every pod is gone');
       if ((await kept(cluster)) !== before) throw new Error('a disk, a Secret or the namespace went with it');
-      // As the README has it.
-      const applied = await run('kubectl', [
-        ...access,
-        'apply',
-        '--server-side',
-        '--field-manager=platform',
-        '-f',
-        `${folder}/setup`,
-        '-f',
-        folder,
-      ]);
-      if (applied.status !== 0 || applied.said.includes('Warning:')) throw new Error(applied.said);
+      await cluster.applyFiles();
       await cluster.settle(180);
       await assertKept(cluster, marks());
       return 'they do';

@@ -51,6 +51,14 @@ export class Cluster {
     return done;
   }
 
+  /** `kubectl apply` of the profile's folder, as the README has it; of another dist/, if given. Throws what the server warned of or refused. */
+  async applyFiles(dist = 'dist'): Promise<void> {
+    const folder = `${dist}/${this.profile.name}`;
+    const access = ['--context', this.kubectl.context, 'apply', '--server-side', '--field-manager=platform'];
+    const { status, said } = await run('kubectl', [...access, '-f', `${folder}/setup`, '-f', folder]);
+    if (status !== 0 || said.includes('Warning:')) throw new Error(said);
+  }
+
   /** Waits until every workload is as it should be; the seconds it took. Throws what is not, and why. */
   async settle(seconds = 120): Promise<number> {
     const start = performance.now();

@@ -10,18 +10,7 @@ export const prod: readonly Step[] = [
   {
     name: 'prod on three nodes in three zones: accepted without a warning, every pod scheduled, every claim bound, quota held',
     async run(cluster) {
-      const access = ['--context', cluster.kubectl.context];
-      const applied = await run('kubectl', [
-        ...access,
-        'apply',
-        '--server-side',
-        '--field-manager=platform',
-        '-f',
-        'dist/prod/setup',
-        '-f',
-        'dist/prod',
-      ]);
-      if (applied.status !== 0 || applied.said.includes('Warning:')) throw new Error(applied.said);
+      await cluster.applyFiles();
       await settled(cluster);
       const claims = await cluster.kubectl.objects(['get', 'persistentvolumeclaims']);
       await eventually(

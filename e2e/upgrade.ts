@@ -18,12 +18,11 @@ const upgrade = (tag: string): Step => ({
     await cluster.purge();
     const former = mkdtempSync(join(tmpdir(), 'release-'));
     try {
-      await must('sh', ['-c', 'git archive "$0" dist | tar -x -C "$1"', tag, former]);
-      const folder = join(former, 'dist', cluster.profile.name);
-      const apply = ['--context', cluster.kubectl.context, 'apply', '--server-side', '--field-manager=platform'];
-      await must('kubectl', [...apply, '-f', join(folder, 'setup')]);
+      const { status, said } = await run('sh', ['-c', 'git archive "$0" dist | tar -x -C "$1"', tag, former]);
+      if (status !== 0) throw new Error(said);
+      await cluster.applyFiles(join(former, 'dist'));
+      // Its pods wait for them.
       await cluster.must('secrets');
-      await must('kubectl', [...apply, '-f', folder]);
       await eventually(() => serves(cluster), 180, `everything of ${tag} serves`);
       const marks = await write(cluster);
       const before = await kept(cluster);
@@ -36,11 +35,6 @@ const upgrade = (tag: string): Step => ({
     }
   },
 });
-
-async function must(file: string, args: readonly string[]): Promise<void> {
-  const { status, said } = await run(file, args);
-  if (status !== 0) throw new Error(said);
-}
 
 /** Whether all that runs in the namespace serves, whatever its names are, and its Jobs have ended well. */
 async function serves({ kubectl }: Cluster): Promise<boolean> {
