@@ -63,7 +63,8 @@ async function look(kubectl: Kubectl, profile: Profile): Promise<readonly Row[]>
   return workloads.map((workload) => row(workload, { objects }, used, new Map(answers), profile));
 }
 
-function row(
+/** What is known of a workload, in one line. */
+export function row(
   workload: Manifest,
   now: Snapshot,
   used: ReadonlyMap<string, number>,

@@ -151,9 +151,9 @@ export class Pod {
     return found.containerPort;
   }
 
-  /** What the image starts. An image that only knows a shell's way of starting things is given that. */
+  /** What the image's entrypoint puts before the arguments. */
   private entrypoint(container: ContainerManifest, args: readonly string[]): readonly string[] {
-    // The app's image starts what it is told; the database's drops to its own program when told nothing else.
+    // The images of the app and of ArangoDB run the program that the first argument names.
     if (args[0] === 'sh' || args[0] === 'arangod') return [];
     const name: ProgramName = entrypointOf(container.image);
     const found = this.sandbox.programs[name];
