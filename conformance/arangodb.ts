@@ -87,7 +87,7 @@ const checks: readonly Check[] = [
       const pod = await up(sandbox);
       const { pod: job, database, username } = maker(sandbox);
       await run(job);
-      const [old, changed] = [sandbox.secret('arangodb', 'password'), sandbox.secret('arangodb', 'password of tomorrow')];
+      const [old, changed] = [sandbox.secret('arangodb', 'password'), sandbox.anotherSecret('arangodb', 'password')];
       writeFileSync(job.file(`${SECRET}/password`), changed);
       assert.match(await run(job), new RegExp(`user ${username}: password repaired`));
       const path = `/_db/${database}/_api/database/current`;
@@ -119,7 +119,7 @@ const checks: readonly Check[] = [
     async run(sandbox) {
       await up(sandbox);
       const { pod: job } = maker(sandbox);
-      writeFileSync(job.file(`${SECRET}/root-password`), sandbox.secret('arangodb', 'root-password of tomorrow'));
+      writeFileSync(job.file(`${SECRET}/root-password`), sandbox.anotherSecret('arangodb', 'root-password'));
       await refused(job.start(), /^bootstrap: the root password in the Secret is not the database's: /);
     },
     broken: {

@@ -115,18 +115,20 @@ const checks: readonly Check[] = [
     name: 'refuses who brings no token; each token opens its own door only',
     async run(sandbox) {
       const { first } = await keyed(sandbox);
-      const status = async (key: string | undefined, method: string, path: string) =>
-        (await ask(first, key && sandbox.secret('consul', key), method, path, method === 'PUT' ? '1' : undefined)).status;
-      const metrics = '/v1/agent/metrics?format=prometheus';
+      const [app, metrics] = [sandbox.secret('consul', 'app-token'), sandbox.secret('consul', 'metrics-token')];
+      const unknown = sandbox.anotherSecret('consul', 'app-token');
+      const status = async (token: string | undefined, method: string, path: string) =>
+        (await ask(first, token, method, path, method === 'PUT' ? '1' : undefined)).status;
+      const figures = '/v1/agent/metrics?format=prometheus';
       assert.equal(await status(undefined, 'GET', '/v1/kv/app/x'), 403, 'a key is read without a token');
-      assert.equal(await status('another-token', 'GET', '/v1/kv/app/x'), 403, 'a key is read with a token that it does not know');
-      assert.equal(await status(undefined, 'GET', metrics), 403, 'metrics are read without a token');
-      assert.equal(await status('app-token', 'PUT', '/v1/kv/app/x'), 200, 'the app cannot write its own key');
-      assert.equal(await status('app-token', 'GET', '/v1/kv/app/x'), 200, 'the app cannot read its own key');
-      assert.equal(await status('app-token', 'PUT', '/v1/kv/other/x'), 403, "the app writes a key that is not the app's");
-      assert.equal(await status('app-token', 'GET', '/v1/snapshot'), 403, 'the app takes a snapshot');
-      assert.equal(await status('metrics-token', 'GET', metrics), 200, 'Prometheus cannot read metrics');
-      assert.equal(await status('metrics-token', 'GET', '/v1/kv/app/x'), 403, 'Prometheus reads a key');
+      assert.equal(await status(unknown, 'GET', '/v1/kv/app/x'), 403, 'a key is read with a token that it does not know');
+      assert.equal(await status(undefined, 'GET', figures), 403, 'metrics are read without a token');
+      assert.equal(await status(app, 'PUT', '/v1/kv/app/x'), 200, 'the app cannot write its own key');
+      assert.equal(await status(app, 'GET', '/v1/kv/app/x'), 200, 'the app cannot read its own key');
+      assert.equal(await status(app, 'PUT', '/v1/kv/other/x'), 403, "the app writes a key that is not the app's");
+      assert.equal(await status(app, 'GET', '/v1/snapshot'), 403, 'the app takes a snapshot');
+      assert.equal(await status(metrics, 'GET', figures), 200, 'Prometheus cannot read metrics');
+      assert.equal(await status(metrics, 'GET', '/v1/kv/app/x'), 403, 'Prometheus reads a key');
     },
     broken: {
       by: (all) => replaceIn(all, 'consul', 'consul.json', '"default_policy": "deny"', '"default_policy": "allow"'),

@@ -58,10 +58,12 @@ export class Sandbox {
 
   /** A value for the key, the same throughout the check. */
   secret(name: string, key: string): string {
-    const id = `${name}/${key}`;
-    const value = this.secrets.get(id) ?? made(name, key);
-    this.secrets.set(id, value);
-    return value;
+    return this.remembered(`${name}/${key}`, name, key);
+  }
+
+  /** A value of the key's format that is not the one above: a wrong password, or that of tomorrow. Also the same throughout. */
+  anotherSecret(name: string, key: string): string {
+    return this.remembered(`another ${name}/${key}`, name, key);
   }
 
   /** A pod of the workload, with its addresses and files; nothing runs in it yet. */
@@ -108,7 +110,7 @@ export class Sandbox {
         '--hostname',
         name,
       ],
-      ...['--ro-bind', '/usr', '/usr', '--proc', '/proc', '--dev', '/dev'],
+      ...['--ro-bind', '/usr', '/usr', '--proc', '/proc', '--dev', '/dev', '--dir', '/tmp'],
       ...['bin', 'sbin', 'lib', 'lib64'].flatMap((each) => ['--symlink', `usr/${each}`, `/${each}`]),
       ...['ssl', 'alternatives', 'ld.so.cache'].flatMap((each) => ['--ro-bind-try', `/etc/${each}`, `/etc/${each}`]),
       ...['hosts', 'resolv.conf', 'nsswitch.conf', 'passwd'].flatMap(at),
@@ -150,6 +152,12 @@ export class Sandbox {
   logs(): string {
     const hide = (text: string) => [...this.secrets].reduce((all, [id, value]) => all.replaceAll(value, `<${id}>`), text);
     return this.started.map(({ name, output }) => `--- ${name}\n${hide(output).trimEnd().split('\n').slice(-12).join('\n')}`).join('\n');
+  }
+
+  private remembered(id: string, name: string, key: string): string {
+    const value = this.secrets.get(id) ?? made(name, key);
+    this.secrets.set(id, value);
+    return value;
   }
 }
 
