@@ -165,7 +165,8 @@ def test_smoke_proves_what_is_promised_and_leaves_nothing():
 def test_smoke_after_an_interruption_leaves_nothing():
     command = ["npm", "run", "--silent", "smoke", "--", "--profile", "dev", "--context", CONTEXT]
     run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    time.sleep(6)
+    eventually(left_by_smoke, 30, "smoke has made something")
+    time.sleep(2)
     os.killpg(run.pid, signal.SIGINT)
     assert "interrupted: what it made is removed" in run.communicate(timeout=90)[1]
     assert not left_by_smoke()
