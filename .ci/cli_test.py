@@ -108,7 +108,7 @@ def test_up_from_nothing(tmp_path):
     assert status == 0, said
     assert seconds < 90, f"{seconds:.0f} s"
     assert "Warning:" not in said
-    assert "npm run open -- grafana --profile dev" in said
+    assert f"npm run open -- grafana --profile dev --context {CONTEXT}\n" in said
     everywhere = said + (tmp_path / "arguments").read_text()
     assert not [name for name, value in values().items() if value in everywhere], "a secret was shown"
 

@@ -163,7 +163,7 @@ function ending(profile: Profile, kubectl: Kubectl, seconds: number, unwaited: b
   const head = unwaited ? 'applied; npm run status shows how it is' : `everything is ready, after ${seconds.toFixed(0)} s`;
   const shown = pages.map(
     (page) =>
-      `${colors.bold(page.name.padEnd(10))}npm run open -- ${page.name} --profile ${profile.name}\n          ${login(page, kubectl)}`,
+      `${colors.bold(page.name.padEnd(10))}npm run open -- ${page.name} --profile ${profile.name} --context ${kubectl.context}\n          ${login(page, kubectl)}`,
   );
   return [colors.green(head), '', ...shown].join('\n');
 }
