@@ -47,7 +47,7 @@ export class Cluster {
   /** The same, which has to end well. Throws what it printed. */
   async must(name: string, args: readonly string[] = [], project = process.cwd()): Promise<Run> {
     const done = await this.command(name, args, project);
-    if (done.status !== 0) throw new Error(`${name} ended with ${done.status}: ${done.said.trim().split('\n').slice(-12).join('\n')}`);
+    if (done.status !== 0) throw new Error(`${name} ended with ${done.status}: ${done.said.trim()}`);
     return done;
   }
 
