@@ -166,8 +166,8 @@ const isFrom = (name: string, job: string) => name.replace(/-[0-9a-f]{8}$/, '') 
 /** What a service answered. */
 export interface Answer {
   readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: every service answers in its own way, and what is read of it is checked
-  readonly body: any;
+  /** What its JSON holds; nothing when it is none. */
+  readonly body: unknown;
 }
 
 type Send = (method: string, path: string, login: Readonly<Record<string, string>>, body?: object) => Promise<Answer>;

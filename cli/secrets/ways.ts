@@ -74,7 +74,7 @@ async function accessor(rotation: Rotation): Promise<string | undefined> {
     const answer = await send('GET', '/v1/acl/token/self', token(rotation.old));
     if (answer.status === 403) return undefined;
     must(answer, 'consul', 'name the old token');
-    return answer.body?.AccessorID;
+    return (answer.body as { readonly AccessorID?: string } | undefined)?.AccessorID;
   });
 }
 
