@@ -142,7 +142,7 @@ test('a container without a probe, as a Job has it, is at work', () => {
   });
 });
 
-test('a disk that cannot be made says why', () => {
+test('a disk that cannot be made says why; a write that the server repeats by itself is no reason', () => {
   const claim = { kind: 'PersistentVolumeClaim', metadata: { name: 'data-redis-0', uid: 'c' }, status: { phase: 'Pending' } };
   const told = {
     kind: 'Event',
@@ -171,4 +171,8 @@ test('a disk that cannot be made says why', () => {
   expect(diagnose(workload as unknown as Manifest, { objects: all }, 'dev').words).toBe(
     'its disk data-redis-0 cannot be made: storageclass "fast" not found',
   );
+  const conflict =
+    'Error saving claim: Operation cannot be fulfilled on persistentvolumeclaims "data-redis-0": the object has been modified';
+  const raced = [workload, waitingPod, objects, { ...told, message: conflict }] as unknown as Manifest[];
+  expect(diagnose(workload as unknown as Manifest, { objects: raced }, 'dev').words).toBe('a node is looked for');
 });

@@ -243,11 +243,17 @@ function condition(object: Manifest, type: string): { readonly status: string; r
   return object.status?.conditions?.find((each: { type: string }) => each.type === type);
 }
 
+/**
+ * Whether an event tells of two parts of the server that changed an object at once. The later one tries again by itself:
+ * it is no failure.
+ */
+export const isConflict = ({ message }: Manifest): boolean => /the object has been modified/.test(message ?? '');
+
 /** What is told of an object, the latest last. */
 function eventsOf(object: Manifest, objects: readonly Manifest[]): readonly { type: string; reason: string; message: string }[] {
   const when = (event: Manifest): string => event.lastTimestamp ?? event.eventTime ?? created(event);
   return objects
-    .filter((each) => each.kind === 'Event' && each.involvedObject?.uid === uid(object))
+    .filter((each) => each.kind === 'Event' && each.involvedObject?.uid === uid(object) && !isConflict(each))
     .toSorted((a, b) => when(a).localeCompare(when(b)))
     .map(({ type, reason, message }) => ({ type, reason, message: message ?? '' }));
 }

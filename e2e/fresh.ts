@@ -1,7 +1,8 @@
+import { isConflict } from '../cli/diagnose.ts';
 import type { Cluster } from './cluster.ts';
 import type { Step } from './step.ts';
 
-/** Reasons of warnings that a start is full of: a probe that is not answered yet, and the server's own races. */
+/** Reasons of warnings that a start is full of: a probe that is not answered yet, a pod before its disk, what controllers do again. */
 const USUAL = ['Unhealthy', 'FailedToUpdateEndpoint', 'FailedToUpdateEndpointSlices', 'FailedToCreateEndpoint', 'FailedScheduling'];
 
 /** What `up --json` says of a workload: after how many seconds it was ready. */
@@ -39,11 +40,20 @@ async function assertCalm(cluster: Cluster): Promise<void> {
     cluster.kubectl.objects(['get', 'pods']),
     cluster.kubectl.objects(['get', 'events', '--field-selector=type=Warning']),
   ]);
-  const restarted = pods.filter(({ status }) =>
-    status.containerStatuses?.some(({ restartCount }: { restartCount: number }) => restartCount > 0),
+  const restarted = await Promise.all(
+    pods.flatMap(({ metadata, status }) =>
+      (status.containerStatuses ?? [])
+        .filter(({ restartCount }: { restartCount: number }) => restartCount > 0)
+        .map(async ({ name, lastState }: { name: string; lastState: object }) => {
+          const log = await cluster.kubectl
+            .run(['logs', metadata.name, `--container=${name}`, '--previous', '--tail=20'])
+            .catch(({ message }) => message);
+          return `${metadata.name}/${name} restarted: ${JSON.stringify(lastState)}\n${log}`;
+        }),
+    ),
   );
-  if (restarted.length > 0) throw new Error(`restarted: ${restarted.map(({ metadata }) => metadata.name).join(', ')}`);
-  const bad = events.filter(({ reason }) => !USUAL.includes(reason));
+  if (restarted.length > 0) throw new Error(restarted.join('\n'));
+  const bad = events.filter((event) => !USUAL.includes(event.reason) && !isConflict(event));
   if (bad.length > 0)
     throw new Error(bad.map(({ involvedObject, reason, message }) => `${involvedObject.name}: ${reason} ${message}`).join('\n'));
 }

@@ -140,9 +140,11 @@ async function main(): Promise<number> {
   ];
   console.log(`\n${sizeOf(dev)}\n${table(used)}\n\nstand-ins answered for: ${standins.join(', ') || 'none'}\n${table(proven)}`);
   if (chosen.record) writeFileSync('docs/measured.md', await record(dev, used, proven, standins));
-  const failed = proofs.filter(({ passed }) => !passed).length;
-  console.log(`\n${proofs.length - failed} proofs passed, ${failed} failed`);
-  return failed > 0 ? 1 : 0;
+  const failed = proofs.filter(({ passed }) => !passed);
+  // Again, at the end: what is kept of a long log is its end.
+  for (const { name, saw } of failed) console.log(`\nFAILED ${name}\n${saw}`);
+  console.log(`\n${proofs.length - failed.length} proofs passed, ${failed.length} failed`);
+  return failed.length > 0 ? 1 : 0;
 }
 
 exitWith(main());
