@@ -97,9 +97,9 @@ function edit(file: string, from: string, to: string): void {
   writeFileSync(file, text.replace(from, to));
 }
 
-/** The pods that stay, and the workload of each. */
+/** The pods that stay, and the workload of each: one that ends is gone already. */
 async function uids(cluster: Cluster): Promise<ReadonlyMap<string, string>> {
-  const pods = await cluster.pods();
+  const pods = (await cluster.pods()).filter(({ metadata }) => !('deletionTimestamp' in metadata));
   return new Map(
     pods.map(({ metadata }) => [(metadata as { uid?: string }).uid ?? '', metadata.labels?.['app.kubernetes.io/instance'] ?? '']),
   );
