@@ -58,13 +58,16 @@ test('what the pods reserve has to fit beside what is there, and the own namespa
   expect(on({ nodes: [cordoned] })).toHaveLength(2);
 });
 
-test("the reference app's image has to be on the nodes, since no registry has it", () => {
+test("the reference app's image has to be on the nodes, since no registry has it; a node tells of 50 images at most", () => {
   const bare = node({ status: { allocatable: { cpu: '2', memory: '8000000Ki' }, images: [] } });
   expect(on({ nodes: [bare] })).toEqual([
     expect.stringMatching(/is the reference app's image.*node lacks it: build it \(docker build -t platform\/celery-app:dev app\)/),
   ]);
   const own = { ...dev, settings: { ...dev.settings, images: { ...dev.settings.images, app: 'registry.example/app:1' } } };
   expect(on({ nodes: [bare] }, own)).toEqual([]);
+  const full = Array.from({ length: 50 }, (_, index) => ({ names: [`registry.example/${index}:1`] }));
+  expect(on({ nodes: [node({ status: { ...bare.status, images: full } })] })).toEqual([]);
+  expect(on({ nodes: [node({ status: { ...bare.status, images: full.slice(1) } })] })).toHaveLength(1);
 });
 
 test('a profile whose Secrets an operator makes needs the operator', () => {

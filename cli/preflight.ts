@@ -99,11 +99,17 @@ export function appToBring({ settings }: Profile): string | undefined {
   return settings.images.app === released.app && !settings.mirror ? released.app : undefined;
 }
 
-/** The names of the nodes that do not have an image. Those that only pretend to run pods (kwok) are passed over. */
+/** Of how many images a kubelet tells at most: `nodeStatusMaxImages`, by default. */
+const MOST_IMAGES = 50;
+
+/**
+ * The names of the nodes that do not have an image. Passed over are those that only pretend to run pods (kwok), and those
+ * with more images than they tell of.
+ */
 export function nodesWithout(image: string, { nodes }: Ground): readonly string[] {
   const real = nodes.filter(({ metadata }) => metadata.labels?.type !== 'kwok');
   return real
-    .filter(({ status }) => !status.images?.some(({ names }: Manifest) => names?.includes(image)))
+    .filter(({ status: { images = [] } }) => images.length < MOST_IMAGES && !images.some(({ names }: Manifest) => names?.includes(image)))
     .map(({ metadata }) => metadata.name);
 }
 

@@ -91,8 +91,8 @@ async function chosen(values: Values, profile: Profile, live: Live): Promise<str
   return agreedContext(values.context, (each) => `${profile.name} goes into the cluster of context "${each}"`);
 }
 
-/** A kubelet tells which images it has every ten seconds. */
-const TOLD = 15;
+/** Seconds until a kubelet tells of a new image: it looks every 30, and reports every 10. */
+const TOLD = 45;
 
 /** Sees to it that the profile can run there, or says everything that keeps it from that. */
 async function prepare(kubectl: Kubectl, profile: Profile, live: Live): Promise<void> {
@@ -100,7 +100,7 @@ async function prepare(kubectl: Kubectl, profile: Profile, live: Live): Promise<
   const app = appToBring(profile);
   if (app && nodesWithout(app, ground).length > 0) {
     if (kubectl.context.startsWith('kind-')) await loadIntoKind(app, kubectl.context, (line) => live.say(line));
-    live.say(`looks for ${TOLD} s whether the nodes have ${app}`);
+    live.say(`looks for up to ${TOLD} s whether the nodes have ${app}: they tell of a new image with a delay`);
     for (const end = performance.now() + TOLD * 1000; performance.now() < end && nodesWithout(app, ground).length > 0; await pause(1000)) {
       ground = await survey(kubectl, profile);
     }
