@@ -69,12 +69,12 @@ const base = {
   celeryExporter: { resources: resources(millis(20), mebibytes(128)) },
 };
 
-/** Fits a one-node cluster of 2 CPUs and 4 GiB: one of each, small disks. */
+/** Fits a one-node cluster of 2 CPUs and 6 GiB: one of each, small disks. */
 const dev: Settings = {
   ...base,
   // kind and its like load images into the node, where a registry would not have them.
   shared: { ...base.shared, namespace: 'platform-dev', pull: 'IfNotPresent' },
-  setup: { quota: { cpu: units(2), memory: gibibytes(4), disk: gibibytes(32) } },
+  setup: { quota: { cpu: units(2), memory: gibibytes(5), disk: gibibytes(32) } },
   arangodb: { ...base.arangodb, disk: gibibytes(4), resources: resources(millis(150), mebibytes(640)) },
   redis: { maxmemory: mebibytes(96), cpu: millis(50), disk: gibibytes(1) },
   consul: { ...base.consul, servers: 1, disk: gibibytes(1), resources: resources(millis(50), mebibytes(128)) },
