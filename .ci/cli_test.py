@@ -123,7 +123,7 @@ def test_a_second_up_changes_nothing():
 
 def test_status():
     said = well()
-    for name in ("arangodb", "redis", "consul", "tempo", "loki", "prometheus", "otel-collector", "celery-worker-default", "celery-beat", "grafana"):
+    for name in ("arangodb", "redis", "consul", "tempo", "loki", "prometheus", "otel-collector-0", "celery-worker-default", "celery-beat", "grafana"):
         assert re.search(rf"✔  {name} +1/1 ", said), f"{name}: {said}"
     for answer in ("targets up", "hears 1 Celery worker", "its database is ok", "leader "):
         assert answer in said, said

@@ -4,6 +4,7 @@ import { type Endpoint, Peer, type Shared } from '../lib/peer.ts';
 import { http, type Resources, tcp } from '../lib/pod.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import type { Target } from '../lib/target.ts';
+import { durationBuckets } from '../lib/telemetry.ts';
 import { deployment } from '../lib/workload.ts';
 
 const PORTS = { metrics: 9808 };
@@ -47,7 +48,7 @@ export class CeleryExporter extends Chart {
             // Without it the exporter ends when the broker is away.
             CE_RETRY_INTERVAL: '5',
             CE_QUEUES: props.queues.join(','),
-            CE_BUCKETS: buckets(props.longestTask).join(','),
+            CE_BUCKETS: durationBuckets(0.05, props.longestTask).join(','),
           },
           ports: PORTS,
           resources: props.resources,
@@ -59,10 +60,4 @@ export class CeleryExporter extends Chart {
 
     this.metrics = { endpoint: service.at.metrics };
   }
-}
-
-/** Upper bounds in seconds: finer where tasks are quick, up to the longest task. */
-function buckets(longestTask: Duration): readonly number[] {
-  const last = longestTask.toSeconds();
-  return [...[0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600].filter((step) => step < last), last];
 }

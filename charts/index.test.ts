@@ -1,6 +1,7 @@
 import { App } from 'cdk8s';
 import { describe, expect, test } from 'vitest';
 import { type ContainerManifest, type Manifest, manifests, podOf } from '../lib/render.ts';
+import { matches } from '../lib/rules/platform.ts';
 import { images } from '../settings/images.ts';
 import { profiles, type Settings } from '../settings/index.ts';
 import { secrets } from '../settings/secrets.ts';
@@ -143,10 +144,16 @@ describe.each(Object.entries(profiles))('%s', (_, settings) => {
   });
 
   test('a budget exists where there is more than one pod, and lets a drain go on', () => {
+    const replicated = all.filter(({ kind }) => /Deployment|StatefulSet/.test(kind));
     const budgets = all.filter(({ kind }) => kind === 'PodDisruptionBudget');
-    const several = all.filter(({ kind, spec }) => /Deployment|StatefulSet/.test(kind) && (spec.replicas ?? 2) > 1);
-    expect(budgets.map(({ metadata }) => metadata.name)).toEqual(several.map(({ metadata }) => metadata.name));
-    for (const { spec } of budgets) expect(spec).toMatchObject({ maxUnavailable: 1, unhealthyPodEvictionPolicy: 'AlwaysAllow' });
+    const selected = ({ spec }: Manifest) =>
+      replicated.filter((each) => matches(spec.selector.matchLabels, each.spec.template.metadata.labels));
+    const replicas = ({ spec }: Manifest): number => spec.replicas ?? 2;
+    for (const budget of budgets) {
+      expect(budget.spec).toMatchObject({ maxUnavailable: 1, unhealthyPodEvictionPolicy: 'AlwaysAllow' });
+      expect(selected(budget).reduce((sum, each) => sum + replicas(each), 0)).toBeGreaterThan(1);
+    }
+    for (const each of replicated) if (replicas(each) > 1) expect(budgets.flatMap(selected)).toContain(each);
   });
 
   test('no other object knows of the Job that checks them all', () => {
@@ -209,11 +216,11 @@ test('generated Secrets have the formats that their programs want', () => {
   expect(named(all, 'ExternalSecret', 'consul').spec).toMatchObject({ refreshPolicy: 'CreatedOnce', target: { creationPolicy: 'Orphan' } });
 });
 
-test('dev fits a laptop: a core and 3 GiB', () => {
+test('dev fits a node of 2 CPUs and 6 GiB: it requests 1.2 cores and 4 GiB at most', () => {
   const all = build(profiles.dev).filter(({ metadata }) => metadata.labels?.['app.kubernetes.io/name'] !== 'smoke');
   const total = (kind: string) => containers(all).reduce((sum, { resources }) => sum + amount(resources.requests[kind] ?? '0'), 0);
-  expect(total('cpu')).toBeLessThanOrEqual(1);
-  expect(total('memory')).toBeLessThanOrEqual(3 * 1024);
+  expect(total('cpu')).toBeLessThanOrEqual(1.2);
+  expect(total('memory')).toBeLessThanOrEqual(4 * 1024);
 });
 
 test('a mirror serves every image', () => {

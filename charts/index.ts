@@ -55,13 +55,16 @@ export function platform(app: App, settings: Settings): void {
     ...settings.tempo,
     image: images.tempo,
     storage: setup.disk('tempo', settings.tempo.disk),
+    longestTask: settings.app.longestTask,
     metricStore: prometheus.prometheus,
     bucketSecret: secrets['object-storage'],
   });
   const collector = new OtelCollector(app, 'otel-collector', shared, {
     ...settings.otelCollector,
     image: images.otelCollector,
-    ...(settings.otelCollector.queue && { queueDisk: setup.disk('otel-collector', settings.otelCollector.queue) }),
+    disks: Array.from({ length: settings.otelCollector.replicas }, (_, index) =>
+      setup.disk(`otel-collector-${index}`, settings.otelCollector.queue),
+    ),
     traces: tempo.spans,
     logs: loki.loki,
     metricStore: prometheus.prometheus,

@@ -7,9 +7,22 @@ import { goMemory, http, type Resources, tcp } from '../lib/pod.ts';
 import { type Bucket, bucketEnv, bucketKeys, endpointOf } from '../lib/s3.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import type { Target } from '../lib/target.ts';
+import { LARGEST_REQUEST, LATEST_ARRIVAL } from '../lib/telemetry.ts';
 import { statefulSet } from '../lib/workload.ts';
+import { lokiMemory } from './loki/memory.ts';
 
 const PORTS = { loki: 3100 };
+
+/**
+ * The attributes of a resource that make a stream. Loki's default adds the pod and the process, of which every restart makes new
+ * ones: many small chunks, and in time the limit of 5000 streams. Both stay searchable as structured metadata.
+ */
+const STREAM = [
+  ...['service.name', 'service.namespace', 'deployment.environment.name', 'k8s.cluster.name', 'k8s.namespace.name', 'k8s.container.name'],
+  ...['k8s.deployment.name', 'k8s.statefulset.name', 'k8s.daemonset.name', 'k8s.cronjob.name'],
+];
+/** How much larger a push is than the batch it was: a resource's attributes are copied into each of its records. */
+const COPIES = 8;
 
 export interface LokiSettings {
   readonly resources: Resources;
@@ -38,15 +51,25 @@ export class Loki extends Chart {
     const { bucket } = props;
     if (bucket) peer.leave(bucket.endpoint);
     const store = bucket ? 's3' : 'filesystem';
+    const memory = lokiMemory(props.resources.memory);
+    const cache = (megabytes: number) => ({ embedded_cache: { enabled: true, max_size_mb: megabytes } });
+    const push = COPIES * LARGEST_REQUEST.toMebibytes();
 
     const file = config(peer, () => ({
       'loki.yaml': yaml({
         auth_enabled: false,
         analytics: { reporting_enabled: false },
-        server: { http_listen_port: PORTS.loki },
+        // Its parts talk by gRPC, also within one process: a larger push would be refused, and tried again for ever.
+        server: {
+          http_listen_port: PORTS.loki,
+          grpc_server_max_recv_msg_size: 2 * push * 2 ** 20,
+          grpc_server_max_send_msg_size: 2 * push * 2 ** 20,
+        },
+        distributor: { otlp_config: { default_resource_attributes_as_index_labels: STREAM } },
         common: {
           path_prefix: '/loki',
           replication_factor: 1,
+          instance_addr: '127.0.0.1',
           ring: { kvstore: { store: 'inmemory' } },
           storage: bucket ? { s3: chunks(bucket) } : { filesystem: { chunks_directory: '/loki/chunks', rules_directory: '/loki/rules' } },
         },
@@ -54,10 +77,22 @@ export class Loki extends Chart {
           // Frozen: data is read by the schema of its day. A new one is a second entry with a later date.
           configs: [{ from: '2024-04-01', store: 'tsdb', object_store: store, schema: 'v13', index: { prefix: 'index_', period: '24h' } }],
         },
-        // Replaying the log must not need more memory than there is.
-        ingester: { wal: { replay_memory_ceiling: `${Math.floor(props.resources.memory.toMebibytes() / 2)}MB` } },
-        limits_config: { retention_period: `${props.retention.toHours()}h` },
-        // Without the compactor's word, a retention is a wish.
+        ingester: {
+          wal: { replay_memory_ceiling: `${memory.replay}MB` },
+          // A line is taken in until it is half of this older than the newest of its stream.
+          max_chunk_age: `${2 * LATEST_ARRIVAL.toHours()}h`,
+        },
+        chunk_store_config: { chunk_cache_config: cache(memory.chunkCache) },
+        // The caches of statistics, volumes, series and labels copy this one's size.
+        query_range: { results_cache: { cache: cache(memory.resultCache) } },
+        limits_config: {
+          retention_period: `${props.retention.toHours()}h`,
+          ingestion_rate_mb: push / 2,
+          // A push over the burst would never get through.
+          ingestion_burst_size_mb: push,
+          max_line_size: `${LARGEST_REQUEST.toMebibytes()}MB`,
+        },
+        // Retention is enforced only where the compactor has it enabled.
         compactor: { working_directory: '/loki/compactor', retention_enabled: true, delete_request_store: store },
       }),
     }));
@@ -65,7 +100,7 @@ export class Loki extends Chart {
     statefulSet(peer, {
       service,
       tier: 'ingest',
-      // Flushing the chunks in memory.
+      // It flushes nothing when it stops: what is in memory is in its write-ahead log, too.
       grace: Duration.minutes(5),
       containers: [
         {

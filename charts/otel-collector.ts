@@ -5,28 +5,28 @@ import type { Disk } from '../lib/disk.ts';
 import { type Endpoint, Peer, type Shared } from '../lib/peer.ts';
 import { goMemory, http, type Resources, tcp } from '../lib/pod.ts';
 import type { Target } from '../lib/target.ts';
-import { deployment } from '../lib/workload.ts';
+import { LARGEST_REQUEST } from '../lib/telemetry.ts';
+import { oneDiskEach } from '../lib/workload.ts';
 
 const OTLP = { 'otlp-grpc': 4317, 'otlp-http': 4318 };
 const METRICS = { metrics: 8888 };
 const HEALTH = { health: 13133 };
+const QUEUE = '/var/lib/otelcol/queue';
 
-interface Common {
+export interface OtelCollectorSettings {
   readonly resources: Resources;
+  /** How many collectors there are behind the one Service. */
+  readonly replicas: number;
+  /** Disk of each collector's queue: what a store has not yet taken survives a restart. */
+  readonly queue: Size;
   /** Prints what passes through to the log. @default - nothing */
   readonly debug?: 'basic' | 'normal' | 'detailed';
 }
 
-/** Either several that queue in memory, or one whose queue is on a disk: an RWO disk has one mounter. */
-export type OtelCollectorSettings = Common &
-  (
-    | { readonly replicas: number; readonly queue?: undefined }
-    | { readonly replicas?: undefined /** Disk of the queue. */; readonly queue: Size }
-  );
-
-interface OtelCollectorProps {
+interface OtelCollectorProps extends OtelCollectorSettings {
   readonly image: string;
-  readonly queueDisk?: Disk;
+  /** One for each collector. */
+  readonly disks: readonly Disk[];
   readonly traces: Endpoint<'otlp-grpc'>;
   readonly logs: Endpoint<'loki'>;
   readonly metricStore: Endpoint<'prometheus'>;
@@ -38,23 +38,26 @@ export class OtelCollector extends Chart {
   readonly http: Endpoint<'otlp-http'>;
   readonly metrics: Target;
 
-  constructor(scope: Construct, id: string, shared: Shared, props: OtelCollectorSettings & OtelCollectorProps) {
+  constructor(scope: Construct, id: string, shared: Shared, props: OtelCollectorProps) {
     super(scope, id, shared);
     const peer = new Peer(this, id, shared, { component: 'telemetry', image: props.image });
     const service = peer.serve({ ...OTLP, ...METRICS, ...HEALTH });
-    // Each pod counts for itself, and one address for all would answer with another one each time.
-    const each = peer.serve(METRICS, { name: `${id}-pods`, headless: true });
+    // Each pod counts for itself, also while it is not ready.
+    const each = peer.serve(METRICS, { name: `${id}-pods`, headless: true, early: true });
 
     const traces = peer.connect(props.traces);
     const logs = peer.connect(props.logs);
     const metricStore = peer.connect(props.metricStore);
-    const { queueDisk, debug } = props;
+    const { debug } = props;
 
-    // Batched, bounded, and tried until it is taken: what does not fit is refused at the door, and the sender keeps it.
-    const delivery = {
-      sending_queue: { batch: {}, queue_size: 1000, ...(queueDisk && { storage: 'file_storage' }) },
+    const largest = LARGEST_REQUEST.toKibibytes() * 1024;
+    const queue = queueFile(props.queue);
+    // A full queue refuses the sender, which keeps its data; what was accepted is tried until the store takes it.
+    const delivery = (batch?: object) => ({
+      sending_queue: { storage: 'file_storage', sizer: 'bytes', queue_size: queue.capacity, num_consumers: 4, ...(batch && { batch }) },
       retry_on_failure: { max_elapsed_time: '0s' },
-    };
+    });
+    const batched = delivery({ sizer: 'bytes', min_size: largest / 4, max_size: largest });
     // Without suffixes the names are those of the collector's own documentation, whatever its release adds by default.
     const prometheusReader = { host: '0.0.0.0', port: METRICS.metrics, without_type_suffix: true, without_units: true };
     const pipeline = (exporter: string) => ({
@@ -67,24 +70,37 @@ export class OtelCollector extends Chart {
         receivers: {
           otlp: {
             protocols: {
-              grpc: { endpoint: `0.0.0.0:${OTLP['otlp-grpc']}` },
-              http: { endpoint: `0.0.0.0:${OTLP['otlp-http']}` },
+              grpc: { endpoint: `0.0.0.0:${OTLP['otlp-grpc']}`, max_recv_msg_size_mib: LARGEST_REQUEST.toMebibytes() },
+              http: { endpoint: `0.0.0.0:${OTLP['otlp-http']}`, max_request_body_size: largest },
             },
           },
         },
         processors: { memory_limiter: { check_interval: '1s', limit_percentage: 80, spike_limit_percentage: 25 } },
         exporters: {
-          'otlp_grpc/tempo': { endpoint: traces, tls: { insecure: true }, ...delivery },
-          'otlp_http/loki': { endpoint: `http://${logs}/otlp`, ...delivery },
-          'otlp_http/prometheus': { endpoint: `http://${metricStore}/api/v1/otlp`, ...delivery },
+          'otlp_grpc/tempo': { endpoint: traces, tls: { insecure: true }, ...batched },
+          'otlp_http/loki': { endpoint: `http://${logs}/otlp`, ...batched },
+          // Not batched: Prometheus refuses a request as a whole, so one sender's bad clock must not cost the others their points.
+          'otlp_http/prometheus': { endpoint: `http://${metricStore}/api/v1/otlp`, ...delivery() },
           ...(debug && { debug: { verbosity: debug } }),
         },
         extensions: {
           health_check: { endpoint: `0.0.0.0:${HEALTH.health}` },
-          ...(queueDisk && { file_storage: { directory: '/var/lib/otelcol/queue', create_directory: true } }),
+          file_storage: {
+            directory: QUEUE,
+            create_directory: true,
+            max_size: queue.file,
+            // A file that a crash has damaged is set aside instead of stopping every later start.
+            recreate: true,
+            compaction: {
+              on_rebound: true,
+              directory: QUEUE,
+              cleanup_on_start: true,
+              rebound_needed_threshold_mib: Math.floor(queue.file / 2 ** 22),
+            },
+          },
         },
         service: {
-          extensions: ['health_check', ...(queueDisk ? ['file_storage'] : [])],
+          extensions: ['health_check', 'file_storage'],
           telemetry: {
             metrics: { level: 'normal', readers: [{ pull: { exporter: { prometheus: prometheusReader } } }] },
           },
@@ -93,11 +109,9 @@ export class OtelCollector extends Chart {
       }),
     }));
 
-    deployment(peer, {
-      ...(props.replicas !== undefined && { replicas: props.replicas }),
-      replace: queueDisk ? 'stop' : 'overlap',
+    oneDiskEach(peer, props.disks, (disk) => ({
       tier: 'ingest',
-      // Handing on what is queued in memory.
+      // The queue stays on the disk: only the requests under way are finished.
       grace: Duration.seconds(60),
       containers: [
         {
@@ -107,15 +121,24 @@ export class OtelCollector extends Chart {
           env: goMemory(props.resources.memory),
           ports: { ...OTLP, ...METRICS, ...HEALTH },
           resources: props.resources,
-          mounts: [file.at('/etc/otel-collector'), ...(queueDisk ? [queueDisk.at('/var/lib/otelcol')] : [])],
+          mounts: [file.at('/etc/otel-collector'), disk.at('/var/lib/otelcol')],
           readiness: http('/', 'health'),
           liveness: tcp('health'),
         },
       ],
-    });
+    }));
 
     this.grpc = service.at['otlp-grpc'];
     this.http = service.at['otlp-http'];
     this.metrics = { endpoint: each.at.metrics, discover: true };
   }
+}
+
+/**
+ * Bytes of a queue's file, and of what one queue may hold. Each of the three queues has a file of its own; a tenth of the
+ * disk is left for the file that a compaction writes, and half of each file for the database's own pages.
+ */
+function queueFile(disk: Size): { readonly file: number; readonly capacity: number } {
+  const file = Math.floor(disk.toMebibytes() * 0.3) * 2 ** 20;
+  return { file, capacity: file / 2 };
 }

@@ -6,6 +6,7 @@ import { type Endpoint, numberOf, Peer, type Shared } from '../lib/peer.ts';
 import { http, type Resources } from '../lib/pod.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import type { Target } from '../lib/target.ts';
+import { LATEST_ARRIVAL } from '../lib/telemetry.ts';
 import { statefulSet } from '../lib/workload.ts';
 import { ruleGroups } from './prometheus/rules/index.ts';
 
@@ -44,8 +45,8 @@ export class Prometheus extends Chart {
           tsdb: {
             // Four fifths of the disk: the write-ahead log and a compaction in progress come on top.
             retention: { time: `${props.retention.toHours()}h`, size: `${Math.floor(props.disk.toMebibytes() * 0.8)}MB` },
-            // What a stopped Tempo or collector sends when it comes back is not new.
-            out_of_order_time_window: '1h',
+            // What a collector queued while Prometheus was away arrives after newer samples.
+            out_of_order_time_window: `${LATEST_ARRIVAL.toHours()}h`,
           },
         },
         otlp: { promote_resource_attributes: ['service.version', 'k8s.namespace.name', 'k8s.node.name', 'k8s.pod.name'] },

@@ -7,7 +7,9 @@ import { goMemory, http, type Resources, tcp } from '../lib/pod.ts';
 import { type Bucket, bucketEnv, bucketKeys, endpointOf } from '../lib/s3.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import type { Target } from '../lib/target.ts';
+import { durationBuckets, LARGEST_REQUEST } from '../lib/telemetry.ts';
 import { deployment } from '../lib/workload.ts';
+import { tempoMemory } from './tempo/memory.ts';
 
 const PORTS = { tempo: 3200, 'otlp-grpc': 4317, 'otlp-http': 4318 };
 
@@ -17,7 +19,7 @@ export interface TempoSettings {
   readonly disk: Size;
   /** How long a trace can be found. */
   readonly retention: Duration;
-  /** Series that the metrics generator may make of spans; beyond, new ones are dropped and counted. */
+  /** Series that the metrics generator may make of spans; beyond, new ones are counted together as `metric_overflow`. */
   readonly maxSeries: number;
   /** Object storage for the blocks. @default - they lie on the disk */
   readonly bucket?: Bucket;
@@ -27,6 +29,8 @@ interface TempoProps extends TempoSettings {
   readonly image: string;
   readonly storage: Disk;
   readonly metricStore: Endpoint<'prometheus'>;
+  /** The longest task: where the histograms of durations end. */
+  readonly longestTask: Duration;
   readonly bucketSecret: SecretRef<'access-key' | 'secret-key'>;
 }
 
@@ -42,6 +46,10 @@ export class Tempo extends Chart {
     const service = peer.serve(PORTS);
     const metricStore = peer.connect(props.metricStore);
     const { bucket } = props;
+    const memory = tempoMemory(props.resources.memory);
+    const buckets = durationBuckets(0.005, props.longestTask);
+    // Tempo's own limit on searches is a week.
+    const searchable = `${Math.max(168, props.retention.toHours())}h`;
     if (bucket) peer.leave(bucket.endpoint);
 
     const file = config(peer, () => ({
@@ -55,7 +63,8 @@ export class Tempo extends Chart {
             otlp: {
               protocols: {
                 // Without an endpoint Tempo listens on localhost only.
-                grpc: { endpoint: `0.0.0.0:${PORTS['otlp-grpc']}` },
+                // A larger message is refused for good, and the collector drops it.
+                grpc: { endpoint: `0.0.0.0:${PORTS['otlp-grpc']}`, max_recv_msg_size_mib: 4 * LARGEST_REQUEST.toMebibytes() },
                 http: { endpoint: `0.0.0.0:${PORTS['otlp-http']}` },
               },
             },
@@ -64,21 +73,35 @@ export class Tempo extends Chart {
         storage: {
           trace: {
             wal: { path: '/var/tempo/wal' },
+            block: { parquet_row_group_size_bytes: memory.rowGroup },
             ...(bucket ? { backend: 's3', s3: blocks(bucket) } : { backend: 'local', local: { path: '/var/tempo/blocks' } }),
           },
         },
         // The compactor of Tempo 2 is gone: this is where 3 reads the retention from.
         backend_worker: { compaction: { block_retention: `${props.retention.toHours()}h` } },
+        // From here on senders wait and keep their spans.
+        live_store: { max_live_traces_bytes: memory.liveTraces },
+        querier: { max_concurrent_queries: memory.queries },
+        query_frontend: { search: { max_duration: searchable }, metrics: { max_duration: searchable } },
         metrics_generator: {
+          // Spans that end earlier than this are stored and not counted: after a longer outage the metrics of spans have a hole.
+          metrics_ingestion_time_range_slack: '5m',
+          processor: { span_metrics: { histogram_buckets: buckets }, service_graphs: { histogram_buckets: buckets } },
           registry: { external_labels: { source: 'tempo', cluster: shared.namespace } },
           storage: {
             path: '/var/tempo/generator/wal',
             remote_write: [{ url: `http://${metricStore}/api/v1/write`, send_exemplars: true }],
           },
         },
-        // Unless it names its processors, the generator makes nothing of all this.
         overrides: {
-          defaults: { metrics_generator: { processors: ['span-metrics', 'service-graphs'], max_active_series: props.maxSeries } },
+          defaults: {
+            // What is over a rate is refused for a while; what is over another limit is dropped although the sender is told OK.
+            // So traces are limited by their memory above, not by their number, and one may take as much as eight batches.
+            ingestion: { rate_strategy: 'local', rate_limit_bytes: 30_000_000, burst_size_bytes: 30_000_000, max_traces_per_user: 0 },
+            global: { max_bytes_per_trace: 8 * LARGEST_REQUEST.toKibibytes() * 1024 },
+            // Unless it names its processors, the generator makes nothing of spans.
+            metrics_generator: { processors: ['span-metrics', 'service-graphs'], max_active_series: props.maxSeries },
+          },
         },
       }),
     }));
@@ -86,7 +109,9 @@ export class Tempo extends Chart {
     deployment(peer, {
       replace: 'stop',
       tier: 'ingest',
-      // Flushing what is in memory may take five minutes to a slow bucket.
+      // Its metrics and its jobs carry the host's name: with a pod's own, every restart would begin all series anew.
+      hostname: id,
+      // It writes what is in memory to its log on the disk; uploads go on after the next start.
       grace: Duration.minutes(5),
       containers: [
         {

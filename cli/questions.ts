@@ -50,7 +50,7 @@ export const questions: readonly Question[] = [
       return `${targets.filter(({ health }) => health === 'up').length} of ${targets.length} targets up`;
     },
   },
-  { workload: 'otel-collector', service: 'otel-collector', port: 13133, ask: async (get) => JSON.parse(await get('/')).status },
+  { workload: 'otel-collector-0', service: 'otel-collector', port: 13133, ask: async (get) => JSON.parse(await get('/')).status },
   {
     workload: 'celery-exporter',
     service: 'celery-exporter',

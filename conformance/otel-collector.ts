@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { amountOf } from '../lib/quantity.ts';
 import type { Manifest } from '../lib/render.ts';
 import { behindShell, type Check, replaceIn, type Service } from './check.ts';
 import { all, overGrpc, overHttp, Store } from './otlp.ts';
@@ -25,7 +24,7 @@ type Stores = ReturnType<typeof storesOf>;
 async function up(sandbox: Sandbox, { away = false } = {}) {
   const stores = storesOf(sandbox);
   if (!away) startAll(stores);
-  const pod = sandbox.pod('Deployment', 'otel-collector');
+  const pod = sandbox.pod('Deployment', 'otel-collector-0');
   return { pod, stores, collector: await start(pod) };
 }
 
@@ -50,10 +49,29 @@ function startAll(stores: Stores): void {
   for (const signal of all) stores[signal].start();
 }
 
-const queuesOnDisk = (manifests: readonly Manifest[]) =>
-  /storage: file_storage/.test(
-    manifests.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === 'otel-collector')?.data['collector.yaml'],
-  );
+/** Changes the pod's copy of the configuration: texts and what replaces them, in turn. */
+function change(pod: Pod, ...changes: readonly (RegExp | string)[]): void {
+  let text = readFileSync(pod.file(CONFIG), 'utf8');
+  for (let at = 0; at < changes.length; at += 2) text = text.replace(changes[at] ?? '', String(changes[at + 1]));
+  writeFileSync(pod.file(CONFIG), text);
+}
+
+/** Eight senders of 3 MiB each, until both ways are refused; the names under which something was accepted. */
+async function press(pod: Pod, most: number): Promise<readonly string[]> {
+  const accepted: string[] = [];
+  const refusals = new Set<number>();
+  const send = async (way: typeof overHttp, worker: number) => {
+    for (let index = 0; refusals.size < 2 && accepted.length < most; index += 1) {
+      const sender = `sender-${worker}-${index}`;
+      const status = await way(pod, 'logs', exported('logs', sender, 'x'.repeat(3 << 20)));
+      if (status === 200 || status === 0) accepted.push(sender);
+      else refusals.add(status);
+    }
+  };
+  await Promise.all([overHttp, overGrpc, overHttp, overGrpc, overHttp, overGrpc, overHttp, overGrpc].map(send));
+  assert.deepEqual(refusals, new Set([503, UNAVAILABLE]), 'it does not refuse over both');
+  return accepted;
+}
 
 const misconfigured = (from: string | RegExp, to: string) => (manifests: readonly Manifest[]) =>
   replaceIn(manifests, 'otel-collector', 'collector.yaml', from, to);
@@ -63,7 +81,7 @@ const checks: readonly Check[] = [
     name: 'validate takes the configuration',
     async run(sandbox) {
       const { status, output } = await sandbox
-        .pod('Deployment', 'otel-collector')
+        .pod('Deployment', 'otel-collector-0')
         .exec(['otelcol-contrib', 'validate', `--config=${CONFIG}`]);
       assert.equal(status, 0, output.trim().split('\n').at(-1));
     },
@@ -103,35 +121,31 @@ const checks: readonly Check[] = [
     broken: { by: misconfigured('loki:3100/otlp', 'loki:3100/otlp/v1/logs'), says: /logs by grpc arrive/ },
   },
   {
-    name: 'refuses while its memory is full, and takes again when the stores have taken (the limits as shares of what the pod may use)',
+    name: 'refuses while its memory is full, over gRPC and over HTTP, and takes again (memory limited to 48 MiB)',
+    within: 180,
+    async run(sandbox) {
+      const pod = sandbox.pod('Deployment', 'otel-collector-0');
+      change(pod, / limit_percentage: \d+/, ' limit_mib: 48', /spike_limit_percentage: \d+/, 'spike_limit_mib: 8');
+      await start(pod);
+      await press(pod, 40);
+      await eventually(async () => (await overHttp(pod, 'logs', exported('logs', 'afterwards'))) === 200, 60, 'it takes again');
+    },
+    broken: { by: misconfigured(/- memory_limiter/g, ''), says: /does not refuse/ },
+  },
+  {
+    name: 'refuses while its queue is full, over gRPC and over HTTP, and all that it accepted arrives (a queue of 24 MiB)',
     within: 180,
     async run(sandbox) {
       const stores = storesOf(sandbox);
-      const pod = sandbox.pod('Deployment', 'otel-collector');
-      const memory = amountOf(pod.container().resources.limits.memory) / 2 ** 20;
-      const limits = readFileSync(pod.file(CONFIG), 'utf8').replace(
-        /(\w*limit)_percentage: (\d+)/g,
-        (_, limit, share) => `${limit}_mib: ${Math.floor((memory * share) / 100)}`,
-      );
-      writeFileSync(pod.file(CONFIG), limits);
+      const pod = sandbox.pod('Deployment', 'otel-collector-0');
+      change(pod, /queue_size: \d+/g, `queue_size: ${24 << 20}`);
       await start(pod);
-      const accepted: string[] = [];
-      const refusals = new Set<number>();
-      const press = async (way: typeof overHttp, worker: number) => {
-        for (let index = 0; refusals.size < 2 && accepted.length * 3 < memory * 2; index += 1) {
-          const sender = `sender-${worker}-${index}`;
-          const status = await way(pod, 'logs', exported('logs', sender, 'x'.repeat(3 << 20)));
-          if (status === 200 || status === 0) accepted.push(sender);
-          else refusals.add(status);
-        }
-      };
-      await Promise.all([overHttp, overGrpc, overHttp, overGrpc, overHttp, overGrpc, overHttp, overGrpc].map(press));
-      assert.deepEqual(refusals, new Set([503, UNAVAILABLE]), 'it does not refuse over both');
+      const accepted = await press(pod, 40);
       startAll(stores);
       await eventually(async () => (await overHttp(pod, 'logs', exported('logs', 'afterwards'))) === 200, 60, 'it takes again');
       await eventually(() => accepted.every((sender) => stores.logs.has(sender)), 60, 'all that it accepted arrives');
     },
-    broken: { by: misconfigured(/- memory_limiter/g, ''), says: /does not refuse/ },
+    broken: { by: misconfigured(/sizer: bytes\n +queue_size/g, 'queue_size'), says: /does not refuse/ },
   },
   {
     name: 'what the stores missed in a minute arrives when they are back, and nothing was given up',
@@ -152,7 +166,6 @@ const checks: readonly Check[] = [
   },
   {
     name: 'what it accepted while the stores were away outlives SIGTERM and SIGKILL',
-    when: queuesOnDisk,
     async run(sandbox) {
       const { pod, stores, collector } = await up(sandbox, { away: true });
       await send(pod, 'before-sigterm');
@@ -164,7 +177,7 @@ const checks: readonly Check[] = [
       await start(pod);
       for (const sender of ['before-sigterm', 'before-sigkill']) await arrive(stores, sender, 30);
     },
-    broken: { by: misconfigured('storage: file_storage', ''), says: /traces sent before-sigterm arrive/ },
+    broken: { by: misconfigured(/storage: file_storage/g, ''), says: /traces sent before-sigterm arrive/ },
   },
   {
     name: 'SIGTERM ends with 0 within the grace period, and what was just accepted arrives',
@@ -172,11 +185,11 @@ const checks: readonly Check[] = [
     async run(sandbox) {
       const { pod, stores, collector } = await up(sandbox);
       await send(pod, 'before-the-end');
-      const { terminationGracePeriodSeconds } = sandbox.object('Deployment', 'otel-collector').spec.template.spec;
+      const { terminationGracePeriodSeconds } = sandbox.object('Deployment', 'otel-collector-0').spec.template.spec;
       assert.equal(await collector.stop(terminationGracePeriodSeconds), 0);
       for (const signal of all) assert.ok(stores[signal].has('before-the-end'), `${signal} are lost`);
     },
-    broken: { by: behindShell('otel-collector', 'otelcol-contrib'), says: /did not end within 5 s/ },
+    broken: { by: behindShell('otel-collector-0', 'otelcol-contrib'), says: /did not end within 5 s/ },
   },
   {
     name: 'has every metric of its own that the rules read, once a store has refused something',

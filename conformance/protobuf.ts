@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+
 /** What OTLP carries. */
 export type Signal = 'traces' | 'logs' | 'metrics';
 
@@ -13,6 +15,29 @@ export function exported(signal: Signal, sender: string, text = 'something'): Bu
   const attribute = (key: string, value: string) => part(1, part(1, key), part(2, part(1, value)));
   const resource = part(1, attribute('service.name', sender), attribute('k8s.pod.name', `pod-of-${sender}`));
   return part(1, resource, part(2, part(2, ...things[signal](text))));
+}
+
+/** An export of many records by that sender, each of about so many bytes; spans are of different traces, points of different series. */
+export function exportedMany(signal: Signal, sender: string, records: number, bytes: number, time = now()): Buffer<ArrayBuffer> {
+  const attribute = (field: number, key: string, value: string) => part(field, part(1, key), part(2, part(1, value)));
+  const text = 'x'.repeat(bytes);
+  const record: Readonly<Record<Signal, (index: number) => readonly Buffer[]>> = {
+    traces: () => [
+      part(1, randomBytes(16)),
+      part(2, randomBytes(8)),
+      part(5, 'work'),
+      fixed(7, time),
+      fixed(8, time),
+      attribute(9, 'text', text),
+    ],
+    logs: () => [fixed(1, time), part(5, part(1, text))],
+    metrics: (index) => {
+      const labels = [attribute(7, 'record', `${sender}-${index}`), attribute(7, 'text', text)];
+      return [part(1, 'backlog'), part(5, part(1, fixed(3, time), double(4, 1), ...labels))];
+    },
+  };
+  const scope = Array.from({ length: records }, (_, index) => part(2, ...record[signal](index)));
+  return part(1, part(1, attribute(1, 'service.name', sender)), part(2, ...scope));
 }
 
 /** The resources of an export that carry something, as `service.name=NAME,k8s.pod.name=POD`. */

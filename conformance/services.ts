@@ -8,6 +8,7 @@ import { loki, lokiServer } from './loki.ts';
 import { otelCollector } from './otel-collector.ts';
 import { prometheus } from './prometheus.ts';
 import { redis, redisExporter } from './redis.ts';
+import { telemetry } from './telemetry.ts';
 import { tempo, tempoServer } from './tempo.ts';
 
 /** Everything that is given to a program, service by service. */
@@ -22,6 +23,7 @@ export const services: readonly Service[] = [
   lokiServer,
   prometheus,
   otelCollector,
+  telemetry,
   celeryWorker,
   celeryBeat,
   celeryExporter,

@@ -1,7 +1,7 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Cluster, watch } from './cluster.ts';
+import { copy, edit } from './project.ts';
 import type { Step } from './step.ts';
 
 /** One setting changed, and the workloads that read it. */
@@ -15,13 +15,13 @@ interface Change {
 }
 
 const changes: readonly Change[] = [
-  { what: 'a config value', file: 'settings/index.ts', from: "debug: 'basic'", to: "debug: 'normal'", rolls: ['otel-collector'] },
+  { what: 'a config value', file: 'settings/index.ts', from: "debug: 'basic'", to: "debug: 'normal'", rolls: ['otel-collector-0'] },
   { what: 'an image', file: 'settings/images.ts', from: 'docker.io/grafana/grafana:13.2.3', to: pinned, rolls: ['grafana'] },
   {
     what: 'a memory size',
     file: 'settings/index.ts',
-    from: 'millis(100), mebibytes(320)',
-    to: 'millis(100), mebibytes(352)',
+    from: 'millis(100), mebibytes(448)',
+    to: 'millis(100), mebibytes(480)',
     rolls: ['tempo'],
   },
   {
@@ -81,21 +81,6 @@ export const oneChange: Step = {
     return told.join(' · ');
   },
 };
-
-/** A copy of the project, to change. */
-function copy(): string {
-  const project = mkdtempSync(join(tmpdir(), 'platform-'));
-  const left = ['node_modules', '.git', 'dist'].map((name) => resolve(name));
-  cpSync('.', project, { recursive: true, filter: (path) => !left.includes(resolve(path)) });
-  symlinkSync(resolve('node_modules'), join(project, 'node_modules'));
-  return project;
-}
-
-function edit(file: string, from: string, to: string): void {
-  const text = readFileSync(file, 'utf8');
-  if (!text.includes(from)) throw new Error(`${file} does not hold ${from}`);
-  writeFileSync(file, text.replace(from, to));
-}
 
 /** The pods that stay, and the workload of each: one that ends is gone already. */
 async function uids(cluster: Cluster): Promise<ReadonlyMap<string, string>> {

@@ -82,9 +82,9 @@ export class Cluster {
   }
 
   /** Runs a command in a pod; what it printed. */
-  async exec(pod: string, command: readonly string[], container?: string): Promise<string> {
+  async exec(pod: string, command: readonly string[], container?: string, seconds = 60): Promise<string> {
     const of = container ? [`--container=${container}`] : [];
-    return (await this.kubectl.run(['exec', pod, ...of, '--', ...command], { seconds: 60 })).trim();
+    return (await this.kubectl.run(['exec', pod, ...of, '--', ...command], { seconds })).trim();
   }
 
   /** A key of a Secret. It stays in memory. */

@@ -7,6 +7,7 @@ import { exitWith, Refusal } from '../cli/refusal.ts';
 import { again } from './again.ts';
 import { oneChange } from './changes.ts';
 import { Cluster, watch } from './cluster.ts';
+import { twoCollectors } from './collectors.ts';
 import { faults } from './faults.ts';
 import { calm, fresh, type Start } from './fresh.ts';
 import { type Marks, write } from './marks.ts';
@@ -107,6 +108,7 @@ async function main(): Promise<number> {
     eachPod(written),
     { ...smoke, name: 'npm run smoke, after that' },
     ...faults,
+    twoCollectors,
     allPods(written),
     oneChange,
     ...again(written),

@@ -74,7 +74,7 @@ export class Peer extends Construct {
       'app.kubernetes.io/component': role.component,
       'app.kubernetes.io/version': tagOf(role.image),
     };
-    this.pods = kplus.Pods.select(this, 'pods', { labels: { 'app.kubernetes.io/name': name } });
+    this.pods = kplus.Pods.select(this, 'pods', { labels: this.everyPod });
     new kplus.ServiceAccount(this, 'account', { metadata: this.metadata() });
     this.policy = new kplus.NetworkPolicy(this, 'policy', {
       metadata: this.metadata(),
@@ -89,6 +89,11 @@ export class Peer extends Construct {
   /** Metadata of an object of this peer; `instance` names one of several workloads. */
   metadata(name = this.name, instance = this.name): { name: string; labels: Record<string, string> } {
     return { name, labels: { ...this.labels, 'app.kubernetes.io/instance': instance } };
+  }
+
+  /** What selects the pods of all workloads of this peer. */
+  get everyPod(): Record<string, string> {
+    return { 'app.kubernetes.io/name': this.name };
   }
 
   /** What selects the pods of one workload: frozen, so neither version nor anything else that changes. */
@@ -113,7 +118,7 @@ export class Peer extends Construct {
         type: 'ClusterIP',
         ...(options.headless && { clusterIp: 'None' }),
         ...(options.early && { publishNotReadyAddresses: true }),
-        selector: { 'app.kubernetes.io/name': this.name },
+        selector: this.everyPod,
         ports: named.map(([kind, port]) => ({
           name: kind,
           port: numberOf(port),

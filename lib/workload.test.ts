@@ -1,11 +1,12 @@
-import { Duration, Size } from 'cdk8s';
+import { App, Chart, Duration, Size } from 'cdk8s';
 import { Cpu } from 'cdk8s-plus-27';
 import { expect, test } from 'vitest';
 import { config } from './config.ts';
-import { ownDisk } from './disk.ts';
+import { ownDisk, standingDisk } from './disk.ts';
 import type { Mount } from './mount.ts';
+import { manifests } from './render.ts';
 import { peer, rendered, shared } from './testing.ts';
-import { deployment, job, statefulSet } from './workload.ts';
+import { deployment, job, oneDiskEach, statefulSet } from './workload.ts';
 
 const shape = (...mounts: Mount[]) => ({
   tier: 'data' as const,
@@ -48,6 +49,27 @@ test('several pods are spread, softly, and replaced one by one', () => {
   expect(of('Deployment').spec.strategy).toEqual({ type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } });
   expect(of('Deployment').spec.template.spec.affinity.podAntiAffinity).toHaveProperty('preferredDuringSchedulingIgnoredDuringExecution');
   expect(of('Deployment').spec.template.spec.topologySpreadConstraints[0]).toMatchObject({ whenUnsatisfiable: 'ScheduleAnyway' });
+});
+
+test('Deployments with a disk each are one set of pods: spread and budgeted together, and never all stopped at once', () => {
+  const app = new App();
+  const chart = new Chart(app, 'chart', shared);
+  const disks = [0, 1].map((index) => standingDisk(chart, `a-${index}`, Size.gibibytes(1), shared));
+  oneDiskEach(peer(chart, 'a'), disks, (disk) => shape(disk.at('/data')));
+  const all = [...manifests(app).values()].flat();
+  const [first, second] = all.filter(({ kind }) => kind === 'Deployment');
+  const everyPod = { matchLabels: { 'app.kubernetes.io/name': 'a' } };
+  for (const [index, each] of [first, second].entries()) {
+    expect(each?.metadata.name).toBe(`a-${index}`);
+    expect(each?.spec).toMatchObject({ replicas: 1, strategy: { type: 'Recreate' } });
+    expect(each?.spec.template.spec.volumes).toEqual([{ name: 'data', persistentVolumeClaim: { claimName: `a-${index}` } }]);
+    expect(each?.spec.template.spec.topologySpreadConstraints[0].labelSelector).toEqual(everyPod);
+  }
+  expect(first?.spec.template.spec.containers[0]).not.toHaveProperty('lifecycle');
+  expect(second?.spec.template.spec.containers[0].lifecycle).toEqual({ preStop: { sleep: { seconds: 30 } } });
+  expect(second?.spec.template.spec.terminationGracePeriodSeconds).toBe(first?.spec.template.spec.terminationGracePeriodSeconds + 30);
+  const budgets = all.filter(({ kind }) => kind === 'PodDisruptionBudget');
+  expect(budgets.map(({ spec }) => spec.selector)).toEqual([everyPod]);
 });
 
 test('a second pod changes nothing of the first', () => {

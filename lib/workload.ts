@@ -1,6 +1,7 @@
-import type { Duration } from 'cdk8s';
+import { Duration } from 'cdk8s';
 import { k8s } from 'cdk8s-plus-27';
 import { hash } from './config.ts';
+import type { Disk } from './disk.ts';
 import type { Peer, Served } from './peer.ts';
 import { type PodShape, pod } from './pod.ts';
 
@@ -38,7 +39,7 @@ export function statefulSet(peer: Peer, shape: StatefulSetShape): void {
       volumeClaimTemplates: claims,
     },
   });
-  if (replicas > 1) budget(peer, peer.name);
+  if (replicas > 1) budget(peer, peer.name, peer.selector());
 }
 
 /** Pods without a disk of their own. */
@@ -49,13 +50,19 @@ export interface DeploymentShape extends Replicated {
   readonly replace: 'overlap' | 'stop';
   /** Something else decides how many pods there are. @default false */
   readonly scaled?: boolean;
+  /** Which one this is of several Deployments that do the same work. @default - it is the only one */
+  readonly sibling?: { readonly index: number; readonly of: number };
 }
 
 /** A Deployment. */
 export function deployment(peer: Peer, shape: DeploymentShape): void {
-  const { name = peer.name, replicas = 1 } = shape;
+  const { name = peer.name, replicas = 1, sibling = { index: 0, of: 1 } } = shape;
   const selector = peer.selector(name);
-  new k8s.KubeDeployment(peer, `workload-${name}`, {
+  // A change of the manifests replaces all siblings at once. Each keeps serving until those before it are back:
+  // kube-proxy sends traffic to pods that are stopping as long as no other is ready.
+  const wait = sibling.index * TURN;
+  const template = pod(peer, { ...shape, grace: Duration.seconds(shape.grace.toSeconds() + wait) }, name);
+  const props: k8s.KubeDeploymentProps = {
     metadata: metadata(peer, name, name, shape.replace === 'stop' ? ['deployment-strategy', 'deployment-replicas'] : []),
     spec: {
       ...(!shape.scaled && { replicas }),
@@ -68,11 +75,45 @@ export function deployment(peer: Peer, shape: DeploymentShape): void {
               rollingUpdate: { maxSurge: k8s.IntOrString.fromNumber(1), maxUnavailable: k8s.IntOrString.fromNumber(0) },
             },
       selector: { matchLabels: selector },
-      // Also of one: a second must not replace the first.
-      template: shape.replace === 'overlap' ? spread(pod(peer, shape, name), selector) : pod(peer, shape, name),
+      // Also of one that overlaps: a second must not replace the first.
+      template: sibling.of > 1 ? spread(template, peer.everyPod) : shape.replace === 'overlap' ? spread(template, selector) : template,
     },
-  });
-  if (replicas > 1) budget(peer, name);
+  };
+  if (wait > 0) new SlowToStop(peer, `workload-${name}`, props, wait);
+  else new k8s.KubeDeployment(peer, `workload-${name}`, props);
+  if (replicas > 1) budget(peer, name, selector);
+}
+
+/**
+ * Deployments of one pod each, one for each disk, all behind the peer's Services: the pods of a single Deployment would have
+ * to share one disk.
+ */
+export function oneDiskEach(peer: Peer, disks: readonly Disk[], shape: (disk: Disk) => PodShape): void {
+  for (const [index, disk] of disks.entries())
+    deployment(peer, { ...shape(disk), name: `${peer.name}-${index}`, replace: 'stop', sibling: { index, of: disks.length } });
+  if (disks.length > 1) budget(peer, peer.name, peer.everyPod);
+}
+
+/** Seconds in which a pod stops and its successor is ready. */
+const TURN = 30;
+
+/** A Deployment whose pods keep serving for some seconds after they were told to stop. */
+class SlowToStop extends k8s.KubeDeployment {
+  constructor(
+    peer: Peer,
+    id: string,
+    props: k8s.KubeDeploymentProps,
+    private readonly seconds: number,
+  ) {
+    super(peer, id, props);
+  }
+
+  /** The API classes are those of Kubernetes 1.27, which drop a preStop hook that sleeps (1.30). */
+  override toJson(): ReturnType<k8s.KubeDeployment['toJson']> {
+    const json = super.toJson();
+    for (const container of json.spec.template.spec.containers) container.lifecycle = { preStop: { sleep: { seconds: this.seconds } } };
+    return json;
+  }
 }
 
 /**
@@ -104,14 +145,14 @@ function metadata(peer: Peer, name: string, instance?: string, exceptions: reado
   return { ...peer.metadata(name, instance), ...(Object.keys(annotations).length > 0 && { annotations }) };
 }
 
-function budget(peer: Peer, name: string): void {
+function budget(peer: Peer, name: string, matchLabels: Record<string, string>): void {
   new k8s.KubePodDisruptionBudget(peer, `budget-${name}`, {
     metadata: peer.metadata(name, name),
     spec: {
       maxUnavailable: k8s.IntOrString.fromNumber(1),
       // A pod that is broken anyway does not hold up a drain.
       unhealthyPodEvictionPolicy: 'AlwaysAllow',
-      selector: { matchLabels: peer.selector(name) },
+      selector: { matchLabels },
     },
   });
 }

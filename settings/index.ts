@@ -78,10 +78,10 @@ const dev: Settings = {
   arangodb: { ...base.arangodb, disk: gibibytes(4), resources: resources(millis(150), mebibytes(640)) },
   redis: { maxmemory: mebibytes(96), cpu: millis(50), disk: gibibytes(1) },
   consul: { ...base.consul, servers: 1, disk: gibibytes(1), resources: resources(millis(50), mebibytes(128)) },
-  tempo: { retention: Duration.days(2), maxSeries: 10_000, disk: gibibytes(4), resources: resources(millis(100), mebibytes(320)) },
-  loki: { retention: Duration.days(2), disk: gibibytes(4), resources: resources(millis(75), mebibytes(256)) },
+  tempo: { retention: Duration.days(2), maxSeries: 10_000, disk: gibibytes(4), resources: resources(millis(100), mebibytes(448)) },
+  loki: { retention: Duration.days(2), disk: gibibytes(4), resources: resources(millis(75), mebibytes(320)) },
   prometheus: { retention: Duration.days(7), disk: gibibytes(4), resources: resources(millis(75), mebibytes(288)) },
-  otelCollector: { debug: 'basic', queue: gibibytes(1), resources: resources(millis(50), mebibytes(160)) },
+  otelCollector: { replicas: 1, debug: 'basic', queue: gibibytes(1), resources: resources(millis(50), mebibytes(256)) },
   app: { ...base.app, longestTask: Duration.minutes(2) },
   celeryWorker: {
     pools: [
@@ -118,7 +118,7 @@ const prod: Settings = {
     resources: resources(millis(500), gibibytes(2)),
   },
   prometheus: { retention: Duration.days(30), disk: gibibytes(100), resources: resources(millis(500), gibibytes(4)) },
-  otelCollector: { replicas: 2, resources: resources(millis(250), mebibytes(512)) },
+  otelCollector: { replicas: 2, queue: gibibytes(8), resources: resources(millis(250), mebibytes(512)) },
   app: { ...base.app, longestTask: Duration.minutes(10) },
   celeryWorker: {
     pools: [

@@ -21,10 +21,10 @@ type Check = (settings: Settings) => Iterable<string>;
 const LEAST: Readonly<Record<string, { readonly mebibytes: number; readonly source: string }>> = {
   arangodb: { mebibytes: 512, source: 'not known: no real ArangoDB was measured' },
   consul: { mebibytes: 64, source: 'Consul 1.15.4 was seen to idle at 46 MiB' },
-  tempo: { mebibytes: 192, source: 'not known: no real Tempo was measured' },
-  loki: { mebibytes: 128, source: 'not known: no real Loki was measured' },
+  tempo: { mebibytes: 256, source: 'an estimate: no real Tempo was measured' },
+  loki: { mebibytes: 192, source: 'an estimate: no real Loki was measured' },
   prometheus: { mebibytes: 128, source: 'Prometheus 3.15.0 was seen to idle at 44 MiB' },
-  otelCollector: { mebibytes: 96, source: 'not known' },
+  otelCollector: { mebibytes: 192, source: 'Collector 0.155 was seen to take 156 MiB under 8 senders of 3 MiB each' },
   grafana: { mebibytes: 192, source: 'not known: no real Grafana was measured' },
   celeryBeat: { mebibytes: 96, source: 'the reference app with Celery 5.6.3' },
   celeryExporter: { mebibytes: 64, source: 'not known: no real celery-exporter was measured' },
@@ -106,9 +106,10 @@ const checks: readonly Check[] = [
   },
 
   function* collectors({ otelCollector }) {
-    const { replicas } = otelCollector;
-    if (replicas !== undefined && (!Number.isInteger(replicas) || replicas < 1))
-      yield `settings.otelCollector.replicas is ${replicas}: use a whole number from 1`;
+    const { replicas, queue } = otelCollector;
+    if (!Number.isInteger(replicas) || replicas < 1) yield `settings.otelCollector.replicas is ${replicas}: use a whole number from 1`;
+    if (whole(queue) && queue.toMebibytes() < 512)
+      yield `settings.otelCollector.queue is ${queue.toMebibytes()} MiB: three queues and the room to compact one of them need 512 MiB`;
   },
 
   function* memory(settings) {

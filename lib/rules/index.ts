@@ -1,6 +1,7 @@
 import type { Manifest } from '../render.ts';
 import { accounts } from './accounts.ts';
 import { addresses } from './addresses.ts';
+import { batches } from './batches.ts';
 import { budgets } from './budgets.ts';
 import { claims } from './claims.ts';
 import { configs } from './configs.ts';
@@ -26,6 +27,7 @@ import { services } from './services.ts';
 export const rules: Readonly<Record<string, Rule>> = {
   accounts,
   addresses,
+  batches,
   budgets,
   claims,
   configs,

@@ -134,6 +134,23 @@ test('a platform in which all is well has no findings', () => {
   expect(findings(() => undefined)).toEqual([]);
 });
 
+/** Adds a collector with such a queue, and a Loki with such a configuration. */
+const telemetry =
+  (queue: object, loki: object = {}): Break =>
+  (_, objects) => {
+    const protocols = { grpc: {}, http: { max_request_body_size: 4194304 } };
+    const exporters = { 'otlp_http/loki': { endpoint: 'http://loki:3100/otlp', sending_queue: queue } };
+    const configMap = (name: string, content: object) => ({
+      kind: 'ConfigMap',
+      metadata: { name },
+      data: { [`${name}.yaml`]: yaml(content) },
+    });
+    objects.push(
+      configMap('collector', { receivers: { otlp: { protocols } }, exporters }),
+      configMap('loki', { schema_config: {}, ...loki }),
+    );
+  };
+
 /** For each rule: what is broken, how, and the line that says so. */
 const cases: Record<keyof typeof rules, [string, Break, string][]> = {
   accounts: [
@@ -179,6 +196,29 @@ const cases: Record<keyof typeof rules, [string, Break, string][]> = {
       'a listener on a port that is not declared',
       (find) => (find('ConfigMap', 'client').data['client.yaml'] = 'listen: 0.0.0.0:8081\n'),
       '0.0.0.0:8081 is a port that no container of client declares',
+    ],
+  ],
+  batches: [
+    ['a batch without a limit', telemetry({ batch: {} }), 'exporters.otlp_http/loki.sending_queue.batch: a batch has no limit in bytes'],
+    [
+      'a batch that is limited in records',
+      telemetry({ batch: { sizer: 'items', max_size: 100 } }),
+      'a batch has no limit in bytes; set sizer: bytes and max_size',
+    ],
+    [
+      'a batch that is smaller than a record',
+      telemetry({ batch: { sizer: 'bytes', max_size: 1000 } }),
+      'a batch has at most 1000 bytes, and one record may have 4194304',
+    ],
+    [
+      'a store that takes less than a batch, by its default',
+      telemetry({ batch: { sizer: 'bytes', max_size: 4194304 } }, { limits_config: { max_line_size: '4MB' } }),
+      'it may need 16777216 bytes at once, and ingestion_burst_size_mb of loki is 6291456',
+    ],
+    [
+      'a store that takes less than a request that is not batched',
+      telemetry({}, { limits_config: { ingestion_burst_size_mb: 16 }, server: { grpc_server_max_recv_msg_size: 16777216 } }),
+      'it may need 4194304 bytes at once, and max_line_size of loki is 262144',
     ],
   ],
   budgets: [
