@@ -1,5 +1,6 @@
-import { App } from 'cdk8s';
+import { App, Duration } from 'cdk8s';
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { type ContainerManifest, type Manifest, manifests, podOf } from '../lib/render.ts';
 import { matches } from '../lib/rules/platform.ts';
 import { images } from '../settings/images.ts';
@@ -221,6 +222,19 @@ test('dev fits a node of 2 CPUs and 6 GiB: it requests 1.2 cores and 4 GiB at mo
   const total = (kind: string) => containers(all).reduce((sum, { resources }) => sum + amount(resources.requests[kind] ?? '0'), 0);
   expect(total('cpu')).toBeLessThanOrEqual(1.2);
   expect(total('memory')).toBeLessThanOrEqual(4 * 1024);
+});
+
+test('the histograms of durations end at the longest task: a longer one would look as long as the last bucket', () => {
+  const all = build({ ...profiles.dev, app: { ...profiles.dev.app, longestTask: Duration.minutes(45) } });
+  const tempo = parse(named(all, 'ConfigMap', 'tempo').data['tempo.yaml']);
+  for (const processor of ['span_metrics', 'service_graphs'])
+    expect(tempo.metrics_generator.processor[processor].histogram_buckets.at(-1)).toBe(2700);
+  const exporter = containers([named(all, 'Deployment', 'celery-exporter')])[0];
+  expect(exporter?.env?.find(({ name }) => name === 'CE_BUCKETS')?.value).toMatch(/,2700$/);
+});
+
+test("Tempo's host name does not change with its pod: its series and its jobs carry it", () => {
+  expect(named(build(profiles.dev), 'Deployment', 'tempo').spec.template.spec.hostname).toBe('tempo');
 });
 
 test('a mirror serves every image', () => {

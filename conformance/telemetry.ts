@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Check, replaceIn, type Service } from './check.ts';
 import { lokiPod } from './loki.ts';
 import { overGrpc, overHttp } from './otlp.ts';
@@ -141,6 +143,27 @@ const checks: readonly Check[] = [
       await arrive('traces', store, 100 * collectors.length);
     },
     broken: { by: collectorWith(/storage: file_storage/g, ''), says: /all \d+ traces arrive/ },
+  },
+  {
+    name: 'the disk that a queue took in an outage is given back (from 8 MiB on)',
+    within: 180,
+    async run(sandbox) {
+      const store = tempoPod(sandbox);
+      const collector = sandbox.pod('Deployment', 'otel-collector-0');
+      const file = collector.file('/etc/otel-collector/collector.yaml');
+      writeFileSync(file, readFileSync(file, 'utf8').replace(/rebound_needed_threshold_mib: \d+/, 'rebound_needed_threshold_mib: 8'));
+      collector.start();
+      await collector.until('readiness', 20);
+      for (let sent = 0; sent < 20; sent += 1)
+        assert.equal(await overGrpc(collector, 'traces', exportedMany('traces', `sender-${sent}`, 1000, KIB)), 0, 'a request is refused');
+      const queue = collector.file('/var/lib/otelcol/queue');
+      const taken = () => readdirSync(queue).reduce((sum, name) => sum + statSync(join(queue, name)).size, 0) / 2 ** 20;
+      assert.ok(taken() > 16, `the queue takes ${taken()} MiB`);
+      await back(store);
+      await arrive('traces', store, 20_000);
+      await eventually(() => taken() < 12, 40, 'the queue takes less than 12 MiB');
+    },
+    broken: { by: collectorWith('on_rebound: true', 'on_rebound: false'), says: /takes less than 12 MiB/ },
   },
   {
     name: "what Prometheus refuses of one sender costs no other sender's points",
