@@ -107,7 +107,7 @@ const collectorWith = (from: string | RegExp, to: string) => (all: Parameters<ty
 
 const checks: readonly Check[] = [
   backlog('traces', {
-    by: (all) => replaceIn(all, 'tempo', 'tempo.yaml', 'max_traces_per_user: 0', 'max_traces_per_user: 10000'),
+    by: (all) => replaceIn(all, 'tempo', 'tempo.yaml', 'max_traces_per_user: 0', 'max_traces_per_user: 100'),
     says: /Tempo discarded \d+ spans/,
   }),
   backlog('logs', {
