@@ -51,6 +51,8 @@ export class ArangoDB extends Chart {
       tier: 'data',
       // RocksDB flushes on SIGTERM.
       grace: Duration.minutes(2),
+      // The image's own files are for any user of group 0.
+      group: 0,
       containers: [
         {
           name: 'arangodb',

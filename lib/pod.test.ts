@@ -43,6 +43,19 @@ test('the grace period and the priority are the shape’s', () => {
   expect(pod({})).toMatchObject({ terminationGracePeriodSeconds: 7, priorityClassName: 'test-view', restartPolicy: 'Always' });
 });
 
+test('the group is the user’s unless the image’s files ask for another; the disks’ stays', () => {
+  const security = (more: { readonly group?: number }) =>
+    podOf(
+      rendered((chart) => {
+        const resources = { cpu: Cpu.millis(10), memory: Size.mebibytes(16) };
+        const containers = [{ name: 'a', image: 'example.org/a:1', resources }];
+        deployment(peer(chart, 'a'), { replace: 'overlap', tier: 'view', grace: Duration.seconds(7), containers, ...more });
+      })('Deployment'),
+    );
+  expect(security({})).toMatchObject({ securityContext: { runAsUser: 10001, runAsGroup: 10001, fsGroup: 10001 } });
+  expect(security({ group: 0 })).toMatchObject({ securityContext: { runAsUser: 10001, runAsGroup: 0, fsGroup: 10001 } });
+});
+
 test('a Go program is told of four fifths of its memory', () => {
   expect(goMemory(Size.mebibytes(100))).toEqual({ GOMEMLIMIT: '80MiB' });
 });

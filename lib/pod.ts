@@ -45,6 +45,8 @@ export interface PodShape {
   readonly hostname?: string;
   /** The user, the group and the group of the disks. @default 10001, no user of any node */
   readonly user?: number;
+  /** The group of the processes, where the image's own files are another group's than the disks. @default - the user's number */
+  readonly group?: number;
 }
 
 /** An HTTP probe: every 10 s, three tries of 5 s. Spread it to change a number. */
@@ -107,7 +109,7 @@ export function pod(
       securityContext: {
         runAsNonRoot: true,
         runAsUser: user,
-        runAsGroup: user,
+        runAsGroup: shape.group ?? user,
         fsGroup: user,
         // Only a disk of another group is walked through: a large one would delay every start.
         fsGroupChangePolicy: 'OnRootMismatch',

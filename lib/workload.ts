@@ -25,7 +25,7 @@ export function statefulSet(peer: Peer, shape: StatefulSetShape): void {
     .flatMap((container) => container.mounts ?? [])
     .flatMap((mount) => (mount.claim ? [{ metadata: { name: mount.name }, spec: mount.claim }] : []));
   new k8s.KubeStatefulSet(peer, 'workload', {
-    metadata: metadata(peer, peer.name),
+    metadata: metadata(peer, peer.name, undefined, ofGroup(shape)),
     spec: {
       serviceName: shape.service.name,
       replicas,
@@ -126,13 +126,16 @@ export function job(peer: Peer, shape: PodShape, once?: Duration): void {
   const checksums = shape.containers.flatMap(({ mounts = [] }) => mounts.map(({ checksum }) => checksum?.()));
   const name = `${peer.name}-${hash([template.metadata?.labels, template.spec, checksums]).slice(0, 8)}`;
   new k8s.KubeJob(peer, 'workload', {
-    metadata: metadata(peer, name),
+    metadata: metadata(peer, name, undefined, ofGroup(shape)),
     spec: once
       ? { backoffLimit: 0, activeDeadlineSeconds: once.toSeconds(), template }
       : // With the growing pause between two tries, this lasts for an hour: longer than any peer's first start.
         { backoffLimit: 15, template },
   });
 }
+
+/** kube-score wants group numbers that no node uses; an image's own files may belong to another. */
+const ofGroup = ({ group = 10001 }: PodShape): readonly string[] => (group > 10_000 ? [] : ['container-security-context-user-group-id']);
 
 /** A workload's metadata, with the checks that do not fit it where kube-score and checkov look for their exceptions. */
 function metadata(peer: Peer, name: string, instance?: string, exceptions: readonly string[] = []): k8s.ObjectMeta {
