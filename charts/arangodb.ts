@@ -9,6 +9,7 @@ import type { SecretRef } from '../lib/secret.ts';
 import type { Target } from '../lib/target.ts';
 import { job, statefulSet } from '../lib/workload.ts';
 import bootstrap from './arangodb/bootstrap.py';
+import { memory } from './arangodb/memory.ts';
 
 const PORTS = { arangodb: 8529 };
 
@@ -46,6 +47,7 @@ export class ArangoDB extends Chart {
     const peer = new Peer(this, id, shared, { component: 'database', image: props.image });
     const service = peer.serve(PORTS, { headless: true });
 
+    const { detected, options } = memory(resources.memory);
     statefulSet(peer, {
       service,
       tier: 'data',
@@ -57,12 +59,12 @@ export class ArangoDB extends Chart {
         {
           name: 'arangodb',
           image: props.image,
-          args: ['arangod', '--log.use-json-format=true'],
+          args: ['arangod', '--log.use-json-format=true', '--server.statistics-history=false', ...options],
           env: {
             // Read when the database is first created; later the Job's word counts.
             ARANGO_ROOT_PASSWORD_FILE: secret.path('root-password'),
             // arangod sizes its caches by the node's memory and threads by its cores unless told the pod's.
-            ARANGODB_OVERRIDE_DETECTED_TOTAL_MEMORY: `${resources.memory.toMebibytes()}MiB`,
+            ARANGODB_OVERRIDE_DETECTED_TOTAL_MEMORY: detected,
             ARANGODB_OVERRIDE_DETECTED_NUMBER_OF_CORES: `${Math.ceil(cpuLimit(resources.cpu) / 1000)}`,
           },
           ports: PORTS,

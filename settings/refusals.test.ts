@@ -62,7 +62,7 @@ const cases: [string, Settings, string][] = [
   [
     'too little memory',
     { ...dev, arangodb: { ...dev.arangodb, resources: { ...dev.arangodb.resources, memory: Size.mebibytes(256) } } },
-    'settings.arangodb.resources.memory is 256 MiB: it needs 512 MiB (not known: no real ArangoDB was measured)',
+    'settings.arangodb.resources.memory is 256 MiB: it needs 1024 MiB (the least that leaves',
   ],
   [
     'too little memory for so many processes',
