@@ -13,6 +13,22 @@ import { memory } from './arangodb/memory.ts';
 
 const PORTS = { arangodb: 8529 };
 
+/**
+ * No user of a database may run JavaScript in the server, where it could read files and variables: not in transactions, tasks,
+ * functions of AQL or Foxx services. What the web interface runs sees no file but its own, and of the variables the host's name.
+ */
+const NO_JAVASCRIPT = [
+  '--javascript.transactions=false',
+  '--javascript.tasks=false',
+  '--javascript.user-defined-functions=false',
+  '--foxx.api=false',
+  '--foxx.queues=false',
+  '--javascript.harden=true',
+  '--javascript.files-allowlist=^$',
+  '--javascript.environment-variables-allowlist=^HOSTNAME$',
+  '--javascript.startup-options-denylist=.*',
+];
+
 export interface ArangoDBSettings {
   readonly resources: Resources;
   readonly disk: Size;
@@ -45,7 +61,8 @@ export class ArangoDB extends Chart {
     super(scope, id, shared);
     const { database, username, secret, resources } = props;
     const peer = new Peer(this, id, shared, { component: 'database', image: props.image });
-    const service = peer.serve(PORTS, { headless: true });
+    // A busy or failed server answers its readiness probe with 503: its metrics must be found then above all.
+    const service = peer.serve(PORTS, { headless: true, early: true });
 
     const { detected, options } = memory(resources.memory);
     statefulSet(peer, {
@@ -59,21 +76,33 @@ export class ArangoDB extends Chart {
         {
           name: 'arangodb',
           image: props.image,
-          args: ['arangod', '--log.use-json-format=true', '--server.statistics-history=false', ...options],
+          args: [
+            'arangod',
+            '--log.use-json-format=true',
+            '--server.telemetrics-api=false',
+            // Prometheus keeps the history.
+            '--server.statistics-history=false',
+            ...NO_JAVASCRIPT,
+            ...options,
+          ],
           env: {
-            // Read when the database is first created; later the Job's word counts.
-            ARANGO_ROOT_PASSWORD_FILE: secret.path('root-password'),
+            // The image's entrypoint makes no database without it.
+            ARANGO_ROOT_PASSWORD: secret.env('root-password'),
+            // arangod sets root's password to it at every start, before it serves: a first start that was interrupted leaves an empty one.
+            ARANGODB_DEFAULT_ROOT_PASSWORD: secret.env('root-password'),
             // arangod sizes its caches by the node's memory and threads by its cores unless told the pod's.
             ARANGODB_OVERRIDE_DETECTED_TOTAL_MEMORY: detected,
             ARANGODB_OVERRIDE_DETECTED_NUMBER_OF_CORES: `${Math.ceil(cpuLimit(resources.cpu) / 1000)}`,
+            // Interleaving memory takes a capability that the container has not.
+            NUMA: 'disable',
           },
           ports: PORTS,
           resources,
           mounts: [
             ownDisk('/var/lib/arangodb3', 'data', props.disk, shared),
+            // Foxx is off: nothing is installed here.
             scratch('/var/lib/arangodb3-apps', 'apps', Size.mebibytes(64)),
             scratch('/tmp', 'tmp', Size.mebibytes(64)),
-            secret.mount('root-password'),
           ],
           // The one path that answers without a login and says whether requests are served; recovery may replay for half an hour.
           startup: { ...http('/_admin/server/availability', 'arangodb'), periodSeconds: 5, failureThreshold: 360 },

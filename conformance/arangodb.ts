@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Manifest } from '../lib/render.ts';
 import { type Check, containersOf, replaceIn, type Service } from './check.ts';
 import type { Pod } from './pod.ts';
 import { eventually, type Program } from './program.ts';
@@ -44,6 +45,12 @@ async function status(pod: Pod, user: string, password: string, method: string, 
   return (await fetch(`${pod.url('arangodb')}${path}`, { method, headers, ...(body && { body: JSON.stringify(body) }) })).status;
 }
 
+/** The server without one of its variables. */
+function withoutVariable(all: readonly Manifest[], variable: string): void {
+  const [server] = containersOf(all, 'arangodb');
+  server.env = server.env.filter(({ name }: { name: string }) => name !== variable);
+}
+
 const checks: readonly Check[] = [
   {
     name: 'boots, and every probe is answered',
@@ -58,6 +65,48 @@ const checks: readonly Check[] = [
       },
       says: /startup probe/,
     },
+  },
+  {
+    name: "killed at any point of its first start, it comes back with the Secret's root password and no other",
+    within: 120,
+    async run(sandbox) {
+      const secret = sandbox.secret('arangodb', 'root-password');
+      // Seconds after the entrypoint says that it begins; `undefined` kills it before.
+      const moments = [undefined, 0, 0.2, 0.4, 0.7, 1, 1.3, 1.6, 2, 2.5];
+      const killed = moments.map(async (seconds, ordinal) => {
+        const pod = sandbox.pod('StatefulSet', 'arangodb', ordinal);
+        const first = pod.start();
+        if (seconds !== undefined) {
+          await eventually(() => /Initializing root user/.test(first.output), 30, 'the first start begins');
+          await pause(seconds * 1000);
+        }
+        await first.kill();
+        pod.start();
+        await pod.until('readiness', 60);
+        const when = `killed ${seconds ?? 'before any'} s after the first start began, `;
+        assert.equal(await status(pod, 'root', '', 'GET', '/_api/user'), 401, `${when}root has an empty password`);
+        assert.equal(await status(pod, 'root', secret, 'GET', '/_api/user'), 200, `${when}root has not the Secret's password`);
+      });
+      await Promise.all(killed);
+    },
+    broken: { by: (all) => withoutVariable(all, 'ARANGODB_DEFAULT_ROOT_PASSWORD'), says: /root has an empty password/ },
+  },
+  {
+    name: "root has the Secret's password again after a restart, whatever it was changed to",
+    async run(sandbox) {
+      const pod = sandbox.pod('StatefulSet', 'arangodb');
+      const first = pod.start();
+      await pod.until('startup', 20);
+      const [secret, other] = [sandbox.secret('arangodb', 'root-password'), sandbox.anotherSecret('arangodb', 'root-password')];
+      assert.equal(await status(pod, 'root', secret, 'PATCH', '/_api/user/root', { passwd: other }), 200);
+      assert.equal(await status(pod, 'root', other, 'GET', '/_api/user'), 200, 'a change counts only after a restart');
+      assert.equal(await first.stop(30), 0);
+      pod.start();
+      await pod.until('startup', 20);
+      assert.equal(await status(pod, 'root', secret, 'GET', '/_api/user'), 200, "the Secret's password is refused");
+      assert.equal(await status(pod, 'root', other, 'GET', '/_api/user'), 401, 'the former password is accepted');
+    },
+    broken: { by: (all) => withoutVariable(all, 'ARANGODB_DEFAULT_ROOT_PASSWORD'), says: /the Secret's password is refused/ },
   },
   {
     name: 'the Job makes the database and its users, each with its own right, and changes nothing when it runs again',
@@ -120,7 +169,10 @@ const checks: readonly Check[] = [
       await up(sandbox);
       const { pod: job } = maker(sandbox);
       writeFileSync(job.file(`${SECRET}/root-password`), sandbox.anotherSecret('arangodb', 'root-password'));
-      await refused(job.start(), /^bootstrap: the root password in the Secret is not the database's: /);
+      await refused(
+        job.start(),
+        /^bootstrap: the root password in the Secret is not the database's: .*Restart the StatefulSet of ArangoDB/,
+      );
     },
     broken: {
       by: (all) => replaceIn(all, 'arangodb-bootstrap', 'bootstrap.py', 'root, codes=(200, 401))[0]', 'root)[0]'),

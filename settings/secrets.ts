@@ -7,7 +7,7 @@ export const secrets = secretRefs({
   arangodb: {
     'root-password': {
       format: 'password',
-      purpose: "ArangoDB's root; applied when the database is first created",
+      purpose: "ArangoDB's root; applied at every start",
       readers: ['arangodb', 'arangodb-bootstrap', ...app],
     },
     password: { format: 'password', purpose: "the app's own ArangoDB user", readers: ['arangodb-bootstrap', 'smoke', ...app] },

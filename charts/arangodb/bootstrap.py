@@ -100,8 +100,8 @@ def user(root, name, password, base, level):
 
 
 def secret(name):
-    """Without a last newline, as the image's entrypoint reads the root password."""
-    return Path(os.environ["CREDENTIALS"], name).read_text().rstrip("\n")
+    """The value as it is, newline and all: ArangoDB and the app get the same as a variable."""
+    return Path(os.environ["CREDENTIALS"], name).read_bytes().decode()
 
 
 def main():
@@ -113,14 +113,15 @@ def main():
     wait()
     if expect("GET", "/_api/user/root", root, codes=(200, 401))[0] == 401:
         raise Refusal(
-            "the root password in the Secret is not the database's: it was applied when the database was first created, "
-            "and a Secret made anew does not change it. Restore the old value, or set the new one in ArangoDB as root"
+            "the root password in the Secret is not the database's: ArangoDB takes it from the Secret whenever it starts. "
+            "Restart the StatefulSet of ArangoDB; this Job then goes on"
         )
     database(root, name)
     user(root, app, secret("password"), name, "rw")
     # Who may open any database may read the server's metrics through it: this one is empty.
     database(root, "metrics")
-    user(root, "metrics", secret("metrics-password"), "metrics", "ro")
+    # Prometheus trims the file that it reads.
+    user(root, "metrics", secret("metrics-password").strip(), "metrics", "ro")
 
 
 if __name__ == "__main__":

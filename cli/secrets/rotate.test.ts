@@ -180,8 +180,8 @@ describe("ArangoDB's root", () => {
       'replace arangodb',
       'PATCH /_api/user/root',
       'replace arangodb',
-      `rollout restart ${READERS}`,
-      ...waits(...READERS.split(' ')),
+      `rollout restart statefulset/arangodb ${READERS}`,
+      ...waits('statefulset/arangodb', ...READERS.split(' ')),
     ]);
     expect(login.password).toMatch(/^[\w-]{43}$/);
     expect(kept).toBe(login.password);

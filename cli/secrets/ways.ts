@@ -127,7 +127,7 @@ const FOLLOWS =
 export const ways: { readonly [Name in keyof typeof listed]: Readonly<Record<keyof (typeof listed)[Name]['keys'], Way | string>> } = {
   arangodb: {
     'root-password': {
-      meanwhile: 'Whoever holds the old one cannot log in as root until it has restarted.',
+      meanwhile: 'ArangoDB restarts too. Whoever holds the old one cannot log in as root until it has restarted.',
       steps: (rotation) => [
         rotation.keep('ArangoDB'),
         {
