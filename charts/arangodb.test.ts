@@ -1,5 +1,5 @@
 import { App } from 'cdk8s';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { manifests } from '../lib/render.ts';
 import { profiles, type Settings } from '../settings/index.ts';
 import { platform } from './index.ts';
@@ -32,4 +32,40 @@ test('no user of a database may run JavaScript in it', () => {
   const args: string[] = build(profiles.dev)('StatefulSet', 'arangodb')?.spec.template.spec.containers[0].args;
   for (const way of ['javascript.transactions', 'javascript.tasks', 'javascript.user-defined-functions', 'foxx.api', 'foxx.queues'])
     expect(args).toContain(`--${way}=false`);
+});
+
+describe('3.12', () => {
+  const { dev } = profiles;
+  const images = { ...dev.images, arangodb: 'docker.io/library/arangodb:3.12.9' };
+  const upgrading = build({ ...dev, images, arangodb: { ...dev.arangodb, upgrade: true } });
+  const served = build({ ...dev, images });
+  const alerts = (of: typeof served): string => of('ConfigMap', 'prometheus')?.data['rules.yaml'];
+
+  test('the upgrade has the disk for itself, as the server would have it, and ends', () => {
+    const server = upgrading('StatefulSet', 'arangodb');
+    const job = upgrading('Job', 'arangodb-upgrade');
+    expect(server?.spec.replicas).toBe(0);
+    const [mine, its] = [server, job].map((each) => each?.spec.template.spec);
+    expect(its.securityContext).toEqual(mine.securityContext);
+    expect(its.containers[0].args).toEqual([...mine.containers[0].args, '--database.auto-upgrade=true']);
+    expect(its.containers[0].volumeMounts).toEqual(mine.containers[0].volumeMounts);
+    expect(its.volumes[0]).toEqual({ name: 'data', persistentVolumeClaim: { claimName: 'data-arangodb-0' } });
+    expect(its.restartPolicy).toBe('OnFailure');
+  });
+
+  test('no Service leads to the upgrade', () => {
+    const labels = upgrading('Job', 'arangodb-upgrade')?.spec.template.metadata.labels;
+    expect(labels).not.toMatchObject(upgrading('Service', 'arangodb')?.spec.selector);
+  });
+
+  test('once the setting is gone the server is back, and so is no Job', () => {
+    expect(served('StatefulSet', 'arangodb')?.spec.replicas).toBe(1);
+    expect(served('Job', 'arangodb-upgrade')).toBeUndefined();
+  });
+
+  test('an alert comes before the limit of the Community Edition, and only with it', () => {
+    expect(alerts(served)).toContain('rocksdb_total_disk_space - rocksdb_free_disk_space > 85899345920');
+    expect(alerts(build({ ...dev, images, arangodb: { ...dev.arangodb, licensed: true } }))).not.toContain('85899345920');
+    expect(alerts(build(dev))).not.toContain('85899345920');
+  });
 });

@@ -3,15 +3,19 @@ import { Cpu } from 'cdk8s-plus-27';
 import type { Construct } from 'constructs';
 import { config } from '../lib/config.ts';
 import { ownDisk, scratch } from '../lib/disk.ts';
+import { tagOf } from '../lib/image.ts';
 import { type Endpoint, Peer, type Shared } from '../lib/peer.ts';
 import { cpuLimit, http, type Resources, tcp } from '../lib/pod.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import type { Target } from '../lib/target.ts';
 import { job, statefulSet } from '../lib/workload.ts';
 import bootstrap from './arangodb/bootstrap.py';
+import { community } from './arangodb/community.ts';
 import { memory } from './arangodb/memory.ts';
+import type { RuleGroup } from './prometheus/rules/group.ts';
 
 const PORTS = { arangodb: 8529 };
+const DATA = '/var/lib/arangodb3';
 
 /**
  * No user of a database may run JavaScript in the server, where it could read files and variables: not in transactions, tasks,
@@ -35,6 +39,10 @@ export interface ArangoDBSettings {
   /** The app's database and the user that owns it; the Job makes both. */
   readonly database: string;
   readonly username: string;
+  /** Moves the data to the image's release, once, instead of serving it: see docs/arangodb-3.12.md. @default - it serves */
+  readonly upgrade?: true;
+  /** ArangoDB 3.12 has a licence, under which its data may exceed 100 GiB. @default - an alert comes at 80 GiB */
+  readonly licensed?: true;
 }
 
 interface ArangoDBProps extends ArangoDBSettings {
@@ -56,6 +64,8 @@ export interface ArangoDatabase {
 export class ArangoDB extends Chart {
   readonly app: ArangoDatabase;
   readonly metrics: Target;
+  /** Alerts that only some releases need. */
+  readonly alerts: readonly RuleGroup[];
 
   constructor(scope: Construct, id: string, shared: Shared, props: ArangoDBProps) {
     super(scope, id, shared);
@@ -65,9 +75,32 @@ export class ArangoDB extends Chart {
     const service = peer.serve(PORTS, { headless: true, early: true });
 
     const { detected, options } = memory(resources.memory);
+    const args = [
+      'arangod',
+      '--log.use-json-format=true',
+      '--server.telemetrics-api=false',
+      // Prometheus keeps the history.
+      '--server.statistics-history=false',
+      ...NO_JAVASCRIPT,
+      ...options,
+    ];
+    const env = {
+      // arangod sizes its caches by the node's memory and threads by its cores unless told the pod's.
+      ARANGODB_OVERRIDE_DETECTED_TOTAL_MEMORY: detected,
+      ARANGODB_OVERRIDE_DETECTED_NUMBER_OF_CORES: `${Math.ceil(cpuLimit(resources.cpu) / 1000)}`,
+      // Interleaving memory takes a capability that the container has not.
+      NUMA: 'disable',
+    };
+    const mounts = [
+      // Foxx is off: nothing is installed here.
+      scratch('/var/lib/arangodb3-apps', 'apps', Size.mebibytes(64)),
+      scratch('/tmp', 'tmp', Size.mebibytes(64)),
+    ];
     statefulSet(peer, {
       service,
       tier: 'data',
+      // The disk is the upgrade's until that has ended.
+      replicas: props.upgrade ? 0 : 1,
       // RocksDB flushes on SIGTERM.
       grace: Duration.minutes(2),
       // The image's own files are for any user of group 0.
@@ -76,34 +109,17 @@ export class ArangoDB extends Chart {
         {
           name: 'arangodb',
           image: props.image,
-          args: [
-            'arangod',
-            '--log.use-json-format=true',
-            '--server.telemetrics-api=false',
-            // Prometheus keeps the history.
-            '--server.statistics-history=false',
-            ...NO_JAVASCRIPT,
-            ...options,
-          ],
+          args,
           env: {
             // The image's entrypoint makes no database without it.
             ARANGO_ROOT_PASSWORD: secret.env('root-password'),
             // arangod sets root's password to it at every start, before it serves: a first start that was interrupted leaves an empty one.
             ARANGODB_DEFAULT_ROOT_PASSWORD: secret.env('root-password'),
-            // arangod sizes its caches by the node's memory and threads by its cores unless told the pod's.
-            ARANGODB_OVERRIDE_DETECTED_TOTAL_MEMORY: detected,
-            ARANGODB_OVERRIDE_DETECTED_NUMBER_OF_CORES: `${Math.ceil(cpuLimit(resources.cpu) / 1000)}`,
-            // Interleaving memory takes a capability that the container has not.
-            NUMA: 'disable',
+            ...env,
           },
           ports: PORTS,
           resources,
-          mounts: [
-            ownDisk('/var/lib/arangodb3', 'data', props.disk, shared),
-            // Foxx is off: nothing is installed here.
-            scratch('/var/lib/arangodb3-apps', 'apps', Size.mebibytes(64)),
-            scratch('/tmp', 'tmp', Size.mebibytes(64)),
-          ],
+          mounts: [ownDisk(DATA, 'data', props.disk, shared), ...mounts],
           // The one path that answers without a login and says whether requests are served; recovery may replay for half an hour.
           startup: { ...http('/_admin/server/availability', 'arangodb'), periodSeconds: 5, failureThreshold: 360 },
           readiness: http('/_admin/server/availability', 'arangodb'),
@@ -112,6 +128,25 @@ export class ArangoDB extends Chart {
         },
       ],
     });
+
+    if (props.upgrade) {
+      // arangod upgrades the data and ends. While the former server is stopping, RocksDB's lock on the folder makes the Job try again.
+      job(new Peer(this, `${id}-upgrade`, shared, { component: 'upgrade', image: props.image }), {
+        tier: 'data',
+        grace: Duration.minutes(2),
+        group: 0,
+        containers: [
+          {
+            name: 'arangodb',
+            image: props.image,
+            args: [...args, '--database.auto-upgrade=true'],
+            env,
+            resources,
+            mounts: [{ path: DATA, name: 'data', volume: { persistentVolumeClaim: { claimName: `data-${id}-0` } } }, ...mounts],
+          },
+        ],
+      });
+    }
 
     const maker = new Peer(this, `${id}-bootstrap`, shared, { component: 'bootstrap', image: props.python });
     const script = config(maker, () => ({ 'bootstrap.py': bootstrap }));
@@ -135,6 +170,8 @@ export class ArangoDB extends Chart {
       ],
     });
 
+    // Up to 3.11 the licence is Apache 2.0.
+    this.alerts = props.licensed || /^3\.11\b/.test(tagOf(props.image)) ? [] : [community];
     this.app = { endpoint: service.at.arangodb, database, username, secret };
     this.metrics = {
       endpoint: service.at.arangodb,

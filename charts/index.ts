@@ -114,6 +114,7 @@ export function platform(app: App, settings: Settings): void {
   });
 
   prometheus.scrape(arangodb.metrics, redis.metrics, ...(cache ? [cache.metrics] : []), consul.metrics, tempo.metrics, loki.metrics);
+  prometheus.alert(...arangodb.alerts);
   prometheus.scrape(prometheus.metrics, collector.metrics, exporter.metrics, grafana.metrics);
 
   // The last chart: it asks for every Service that there is.

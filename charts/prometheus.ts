@@ -8,6 +8,7 @@ import type { SecretRef } from '../lib/secret.ts';
 import type { Target } from '../lib/target.ts';
 import { LATEST_ARRIVAL } from '../lib/telemetry.ts';
 import { statefulSet } from '../lib/workload.ts';
+import type { RuleGroup } from './prometheus/rules/group.ts';
 import { ruleGroups } from './prometheus/rules/index.ts';
 
 const PORTS = { prometheus: 9090 };
@@ -31,6 +32,7 @@ export class Prometheus extends Chart {
   readonly metrics: Target;
   private readonly peer: Peer;
   private readonly jobs: object[] = [];
+  private readonly groups: RuleGroup[] = [...ruleGroups];
 
   constructor(scope: Construct, id: string, shared: Shared, props: PrometheusProps) {
     super(scope, id, shared);
@@ -52,7 +54,7 @@ export class Prometheus extends Chart {
         otlp: { promote_resource_attributes: ['service.version', 'k8s.namespace.name', 'k8s.node.name', 'k8s.pod.name'] },
         scrape_configs: this.jobs,
       }),
-      'rules.yaml': yaml({ groups: ruleGroups }),
+      'rules.yaml': yaml({ groups: this.groups }),
     }));
 
     statefulSet(peer, {
@@ -89,6 +91,11 @@ export class Prometheus extends Chart {
     this.peer = peer;
     this.prometheus = service.at.prometheus;
     this.metrics = { endpoint: service.at.prometheus };
+  }
+
+  /** Raises these alerts too. */
+  alert(...groups: readonly RuleGroup[]): void {
+    this.groups.push(...groups);
   }
 
   /** Scrapes these too. */

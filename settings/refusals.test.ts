@@ -20,6 +20,16 @@ const cases: [string, Settings, string][] = [
     'settings.consul.servers is 2: an even number survives no more losses than one server less; use 1, 3 or 5',
   ],
   [
+    'a release that may harm older data',
+    { ...dev, images: { ...dev.images, arangodb: 'docker.io/library/arangodb:3.12.3' } },
+    'settings.images.arangodb is "docker.io/library/arangodb:3.12.3": 3.12.0 to 3.12.3 may turn data of 3.11 read-only; use 3.12.4 or later',
+  ],
+  [
+    'an upgrade to the release that is there',
+    { ...dev, arangodb: { ...dev.arangodb, upgrade: true } },
+    'settings.arangodb.upgrade is set, and settings.images.arangodb is "docker.io/library/arangodb:3.11',
+  ],
+  [
     'no worker',
     { ...dev, celeryWorker: { pools: [{ ...pool, replicas: 0 }] } },
     'settings.celeryWorker.pools[0].replicas is 0: use a whole number from 1',

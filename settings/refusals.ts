@@ -81,6 +81,14 @@ const checks: readonly Check[] = [
     }
   },
 
+  function* release({ images, arangodb }) {
+    const [, minor, patch] = /:3\.(\d+)(?:\.(\d+))?/.exec(images.arangodb) ?? [];
+    if (minor === '12' && !(Number(patch) >= 4))
+      yield `settings.images.arangodb is "${images.arangodb}": 3.12.0 to 3.12.3 may turn data of 3.11 read-only; use 3.12.4 or later`;
+    if (arangodb.upgrade && minor === '11')
+      yield `settings.arangodb.upgrade is set, and settings.images.arangodb is "${images.arangodb}": name the release to upgrade to, or leave the setting out`;
+  },
+
   function* quorum({ consul }) {
     const servers: number = consul.servers;
     if (servers % 2 !== 1)

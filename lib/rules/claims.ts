@@ -1,3 +1,4 @@
+import type { Manifest } from '../render.ts';
 import type { Finding, Platform } from './platform.ts';
 
 /** Every claim that a pod mounts exists, belongs to one workload alone, and is never mounted by two of its pods; every claim is mounted. */
@@ -8,7 +9,15 @@ export function* claims(platform: Platform): Iterable<Finding> {
       const name = persistentVolumeClaim?.claimName;
       if (!name) continue;
       const field = 'spec.template.spec.volumes';
-      if (!platform.find('PersistentVolumeClaim', name))
+      const holder = holderOf(platform, name);
+      if (holder && holder.ordinal < platform.replicasOf(holder.object))
+        yield {
+          object,
+          field,
+          wrong: `the claim ${name} is that of the pod ${holder.object.metadata.name}-${holder.ordinal}, which runs too`,
+          mend: `run no pod of the StatefulSet ${holder.object.metadata.name} meanwhile`,
+        };
+      if (!holder && !platform.find('PersistentVolumeClaim', name))
         yield { object, field, wrong: `there is no PersistentVolumeClaim ${name}`, mend: 'let setup make the disk' };
       const owner = owners.get(name);
       if (owner)
@@ -40,4 +49,15 @@ export function* claims(platform: Platform): Iterable<Finding> {
     if (!owners.has(object.metadata.name))
       yield { object, field: 'metadata.name', wrong: 'no pod mounts it', mend: 'mount it, or drop the disk' };
   }
+}
+
+/** The StatefulSet that makes the claim, and for which of its pods. */
+function holderOf(platform: Platform, claim: string): { readonly object: Manifest; readonly ordinal: number } | undefined {
+  for (const object of platform.of('StatefulSet')) {
+    for (const { metadata } of object.spec.volumeClaimTemplates as readonly Manifest[]) {
+      const start = `${metadata.name}-${object.metadata.name}-`;
+      if (claim.startsWith(start) && /^\d+$/.test(claim.slice(start.length))) return { object, ordinal: Number(claim.slice(start.length)) };
+    }
+  }
+  return undefined;
 }

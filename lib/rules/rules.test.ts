@@ -258,6 +258,24 @@ const cases: Record<keyof typeof rules, [string, Break, string][]> = {
       "the claim client is client's already",
     ],
     [
+      'a disk that a pod of a StatefulSet has',
+      (find) =>
+        find('Deployment', 'watcher').spec.template.spec.volumes.push({
+          name: 'data',
+          persistentVolumeClaim: { claimName: 'data-server-2' },
+        }),
+      'the claim data-server-2 is that of the pod server-2, which runs too; run no pod of the StatefulSet server meanwhile',
+    ],
+    [
+      'a disk that no pod of a StatefulSet makes',
+      (find) =>
+        find('Deployment', 'watcher').spec.template.spec.volumes.push({
+          name: 'data',
+          persistentVolumeClaim: { claimName: 'data-server-x' },
+        }),
+      'there is no PersistentVolumeClaim data-server-x',
+    ],
+    [
       'a disk that nobody mounts',
       (find) => find('Deployment', 'client').spec.template.spec.volumes.pop(),
       'PersistentVolumeClaim client: metadata.name: no pod mounts it',
