@@ -88,7 +88,7 @@ export class ArangoDB extends Chart {
       // arangod sizes its caches by the node's memory and threads by its cores unless told the pod's.
       ARANGODB_OVERRIDE_DETECTED_TOTAL_MEMORY: detected,
       ARANGODB_OVERRIDE_DETECTED_NUMBER_OF_CORES: `${Math.ceil(cpuLimit(resources.cpu) / 1000)}`,
-      // Interleaving memory takes a capability that the container has not.
+      // Interleaved memory needs a capability that the container does not have.
       NUMA: 'disable',
     };
     const mounts = [
@@ -99,7 +99,7 @@ export class ArangoDB extends Chart {
     statefulSet(peer, {
       service,
       tier: 'data',
-      // The disk is the upgrade's until that has ended.
+      // Only the upgrade may mount the disk while it runs.
       replicas: props.upgrade ? 0 : 1,
       // RocksDB flushes on SIGTERM.
       grace: Duration.minutes(2),
@@ -130,7 +130,7 @@ export class ArangoDB extends Chart {
     });
 
     if (props.upgrade) {
-      // arangod upgrades the data and ends. While the former server is stopping, RocksDB's lock on the folder makes the Job try again.
+      // arangod upgrades the data and exits. It fails while the former server still holds RocksDB's lock, and the Job tries again.
       job(new Peer(this, `${id}-upgrade`, shared, { component: 'upgrade', image: props.image }), {
         tier: 'data',
         grace: Duration.minutes(2),

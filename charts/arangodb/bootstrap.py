@@ -114,7 +114,7 @@ def main():
     if expect("GET", "/_api/user/root", root, codes=(200, 401))[0] == 401:
         raise Refusal(
             "the root password in the Secret is not the database's: ArangoDB takes it from the Secret whenever it starts. "
-            "Restart the StatefulSet of ArangoDB; this Job then goes on"
+            "Restart the StatefulSet of ArangoDB; the Job's next try then succeeds"
         )
     database(root, name)
     user(root, app, secret("password"), name, "rw")
