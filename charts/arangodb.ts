@@ -105,6 +105,7 @@ export class ArangoDB extends Chart {
       grace: Duration.minutes(2),
       // The image's own files are for any user of group 0.
       group: 0,
+      secretVariables: 'arangod reads the password that it sets at every start from a variable',
       containers: [
         {
           name: 'arangodb',

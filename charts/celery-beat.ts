@@ -4,7 +4,7 @@ import type { Disk } from '../lib/disk.ts';
 import { Peer, type Shared } from '../lib/peer.ts';
 import type { Resources } from '../lib/pod.ts';
 import { deployment } from '../lib/workload.ts';
-import { type AppProps, alive, appEnv, appMounts, celery, ready } from './celery/app.ts';
+import { type AppProps, alive, appEnv, appMounts, celery, ready, SECRET_VARIABLES } from './celery/app.ts';
 
 const STATE = '/var/lib/celery';
 
@@ -23,6 +23,7 @@ export class CeleryBeat extends Chart {
       tier: 'work',
       // Writing down when each entry ran last.
       grace: Duration.seconds(15),
+      secretVariables: SECRET_VARIABLES,
       containers: [
         {
           name: 'beat',

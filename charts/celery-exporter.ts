@@ -37,6 +37,7 @@ export class CeleryExporter extends Chart {
       replace: 'stop',
       tier: 'view',
       grace: Duration.seconds(10),
+      secretVariables: 'celery-exporter reads the URL of the broker from a variable or from an argument',
       containers: [
         {
           name: 'exporter',

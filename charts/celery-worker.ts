@@ -4,7 +4,7 @@ import type { Construct } from 'constructs';
 import { Peer, type Shared } from '../lib/peer.ts';
 import type { Resources } from '../lib/pod.ts';
 import { deployment } from '../lib/workload.ts';
-import { type AppProps, alive, appEnv, appMounts, celery, ready } from './celery/app.ts';
+import { type AppProps, alive, appEnv, appMounts, celery, ready, SECRET_VARIABLES } from './celery/app.ts';
 
 /** Workers that take from the same queues. */
 interface WorkerPool {
@@ -47,6 +47,7 @@ export class CeleryWorker extends Chart {
         tier: 'work',
         // The soft shutdown, then half a minute for giving back what did not end.
         grace: Duration.seconds(longest + 30),
+        secretVariables: SECRET_VARIABLES,
         containers: [
           {
             name: 'worker',

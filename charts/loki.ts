@@ -4,7 +4,7 @@ import { config, yaml } from '../lib/config.ts';
 import { ownDisk, scratch } from '../lib/disk.ts';
 import { type Endpoint, Peer, type Shared } from '../lib/peer.ts';
 import { goMemory, http, type Resources, tcp } from '../lib/pod.ts';
-import { type Bucket, bucketEnv, bucketKeys, endpointOf } from '../lib/s3.ts';
+import { BUCKET_VARIABLES, type Bucket, bucketEnv, bucketKeys, endpointOf } from '../lib/s3.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import type { Target } from '../lib/target.ts';
 import { LARGEST_REQUEST, LATEST_ARRIVAL } from '../lib/telemetry.ts';
@@ -102,6 +102,7 @@ export class Loki extends Chart {
       tier: 'ingest',
       // It flushes nothing when it stops: what is in memory is in its write-ahead log, too.
       grace: Duration.minutes(5),
+      ...(bucket && { secretVariables: BUCKET_VARIABLES }),
       containers: [
         {
           name: 'loki',

@@ -74,6 +74,7 @@ export class Redis extends Chart {
       tier: 'data',
       // Writing all of it to the disk once, at 20 MiB a second.
       grace: Duration.seconds(disk ? 30 + Math.ceil(maxmemory / 20) : 30),
+      secretVariables: 'redis_exporter reads a password from a variable or from a file of JSON',
       containers: [
         {
           name: 'redis',

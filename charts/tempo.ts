@@ -4,7 +4,7 @@ import { config, yaml } from '../lib/config.ts';
 import { type Disk, scratch } from '../lib/disk.ts';
 import { type Endpoint, Peer, type Shared } from '../lib/peer.ts';
 import { goMemory, http, type Resources, tcp } from '../lib/pod.ts';
-import { type Bucket, bucketEnv, bucketKeys, endpointOf } from '../lib/s3.ts';
+import { BUCKET_VARIABLES, type Bucket, bucketEnv, bucketKeys, endpointOf } from '../lib/s3.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import type { Target } from '../lib/target.ts';
 import { durationBuckets, LARGEST_REQUEST } from '../lib/telemetry.ts';
@@ -113,6 +113,7 @@ export class Tempo extends Chart {
       hostname: id,
       // It writes what is in memory to its log on the disk; uploads go on after the next start.
       grace: Duration.minutes(5),
+      ...(bucket && { secretVariables: BUCKET_VARIABLES }),
       containers: [
         {
           name: 'tempo',

@@ -19,3 +19,9 @@ test('objects come in the order in which they were made, and as text they are do
   expect(text(objects).match(/^kind: .*$/gm)).toEqual(['kind: ServiceAccount', 'kind: NetworkPolicy']);
   expect(objects.map(podOf)).toEqual([undefined, undefined]);
 });
+
+test('the name of a key has a comment that says so to checkov', () => {
+  const spec = { data: [{ remoteRef: { key: 'platform/redis', property: 'password' }, secretKey: 'password' }] };
+  const lines = text([{ apiVersion: 'external-secrets.io/v1', kind: 'ExternalSecret', metadata: { name: 'redis' }, spec }]).split('\n');
+  expect(lines.filter((line) => line.includes('checkov:skip=CKV_SECRET_6:'))).toEqual([expect.stringMatching(/^ +secretKey: password # /)]);
+});

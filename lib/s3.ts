@@ -21,6 +21,9 @@ export function endpointOf({ endpoint }: Bucket): string {
 /** The keys as Tempo and Loki write them into their own config: both expand variables and read the same names. */
 export const bucketKeys = { access_key: '${S3_ACCESS_KEY}', secret_key: '${S3_SECRET_KEY}' };
 
+/** Why Tempo and Loki read the keys from variables. */
+export const BUCKET_VARIABLES = "it reads the bucket's keys from variables, or from one file in the format of AWS that holds both";
+
 /** The variables that `bucketKeys` names. */
 export function bucketEnv(secret: SecretRef<'access-key' | 'secret-key'>): Record<string, k8s.EnvVarSource> {
   return { S3_ACCESS_KEY: secret.env('access-key'), S3_SECRET_KEY: secret.env('secret-key') };

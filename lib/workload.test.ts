@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { config } from './config.ts';
 import { ownDisk, standingDisk } from './disk.ts';
 import type { Mount } from './mount.ts';
+import { Peer } from './peer.ts';
 import { manifests } from './render.ts';
 import { peer, rendered, shared } from './testing.ts';
 import { deployment, job, oneDiskEach, statefulSet } from './workload.ts';
@@ -88,6 +89,22 @@ test('what a checker must not ask of a single pod is said where it looks', () =>
   expect(single('Deployment').metadata.annotations).toEqual({ 'kube-score/ignore': 'deployment-strategy,deployment-replicas' });
   const several = rendered((chart) => deployment(peer(chart, 'a'), { ...shape(), replace: 'overlap' }));
   expect(several('Deployment').metadata.annotations).toBeUndefined();
+});
+
+test('why a Secret is in a variable is said where checkov looks, after what is said of loaded images', () => {
+  const reason = 'the program reads no file';
+  const annotations = (pull: 'Always' | 'IfNotPresent') => {
+    const of = rendered((chart) => {
+      const a = new Peer(chart, 'a', { ...shared, pull }, { component: 'test', image: 'example.org/a:1' });
+      statefulSet(a, { ...shape(), service: a.serve({ http: 80 }, { headless: true }), secretVariables: reason });
+    });
+    return of('StatefulSet').metadata.annotations;
+  };
+  expect(annotations('Always')).toEqual({ 'checkov.io/skip1': `CKV_K8S_35=${reason}` });
+  expect(annotations('IfNotPresent')).toMatchObject({
+    'checkov.io/skip1': expect.stringMatching(/^CKV_K8S_15=/),
+    'checkov.io/skip2': `CKV_K8S_35=${reason}`,
+  });
 });
 
 test('a Job that runs once leaves its pod, and is not tried again', () => {

@@ -8,6 +8,8 @@ import { type PodShape, pod } from './pod.ts';
 interface Replicated extends PodShape {
   /** How many pods. @default 1 */
   readonly replicas?: number;
+  /** Why the program cannot read its Secrets from files. @default - it does */
+  readonly secretVariables?: string;
 }
 
 /** The pods that keep a disk of their own each. */
@@ -25,7 +27,7 @@ export function statefulSet(peer: Peer, shape: StatefulSetShape): void {
     .flatMap((container) => container.mounts ?? [])
     .flatMap((mount) => (mount.claim ? [{ metadata: { name: mount.name }, spec: mount.claim }] : []));
   new k8s.KubeStatefulSet(peer, 'workload', {
-    metadata: metadata(peer, peer.name, undefined, ofGroup(shape)),
+    metadata: metadata(peer, peer.name, peer.name, shape),
     spec: {
       serviceName: shape.service.name,
       replicas,
@@ -63,7 +65,7 @@ export function deployment(peer: Peer, shape: DeploymentShape): void {
   const wait = sibling.index * TURN;
   const template = pod(peer, { ...shape, grace: Duration.seconds(shape.grace.toSeconds() + wait) }, name);
   const props: k8s.KubeDeploymentProps = {
-    metadata: metadata(peer, name, name, shape.replace === 'stop' ? ['deployment-strategy', 'deployment-replicas'] : []),
+    metadata: metadata(peer, name, name, shape, shape.replace === 'stop' ? ['deployment-strategy', 'deployment-replicas'] : []),
     spec: {
       ...(!shape.scaled && { replicas }),
       revisionHistoryLimit: 3,
@@ -126,7 +128,7 @@ export function job(peer: Peer, shape: PodShape, once?: Duration): void {
   const checksums = shape.containers.flatMap(({ mounts = [] }) => mounts.map(({ checksum }) => checksum?.()));
   const name = `${peer.name}-${hash([template.metadata?.labels, template.spec, checksums]).slice(0, 8)}`;
   new k8s.KubeJob(peer, 'workload', {
-    metadata: metadata(peer, name, undefined, ofGroup(shape)),
+    metadata: metadata(peer, name, peer.name, shape),
     spec: once
       ? { backoffLimit: 0, activeDeadlineSeconds: once.toSeconds(), template }
       : // With the growing pause between two tries, this lasts for an hour: longer than any peer's first start.
@@ -134,16 +136,28 @@ export function job(peer: Peer, shape: PodShape, once?: Duration): void {
   });
 }
 
-/** kube-score wants group numbers that no node uses; an image's own files may belong to another. */
-const ofGroup = ({ group = 10001 }: PodShape): readonly string[] => (group > 10_000 ? [] : ['container-security-context-user-group-id']);
-
 /** A workload's metadata, with the checks that do not fit it where kube-score and checkov look for their exceptions. */
-function metadata(peer: Peer, name: string, instance?: string, exceptions: readonly string[] = []): k8s.ObjectMeta {
+function metadata(
+  peer: Peer,
+  name: string,
+  instance: string,
+  { secretVariables, group = 10_001 }: Pick<Replicated, 'secretVariables' | 'group'>,
+  score: readonly string[] = [],
+): k8s.ObjectMeta {
   const loaded = peer.shared.pull === 'IfNotPresent';
-  const score = [...exceptions, ...(loaded ? ['container-image-pull-policy'] : [])];
+  const ignored = [
+    ...score,
+    // kube-score wants group numbers that no node uses.
+    ...(group > 10_000 ? [] : ['container-security-context-user-group-id']),
+    ...(loaded ? ['container-image-pull-policy'] : []),
+  ];
+  const skipped = [
+    ...(loaded ? ['CKV_K8S_15=the images are loaded into the nodes and their tags are pinned'] : []),
+    ...(secretVariables ? [`CKV_K8S_35=${secretVariables}`] : []),
+  ];
   const annotations = {
-    ...(score.length > 0 && { 'kube-score/ignore': score.join(',') }),
-    ...(loaded && { 'checkov.io/skip1': 'CKV_K8S_15=the images are loaded into the nodes and their tags are pinned' }),
+    ...(ignored.length > 0 && { 'kube-score/ignore': ignored.join(',') }),
+    ...Object.fromEntries(skipped.map((exception, at) => [`checkov.io/skip${at + 1}`, exception])),
   };
   return { ...peer.metadata(name, instance), ...(Object.keys(annotations).length > 0 && { annotations }) };
 }

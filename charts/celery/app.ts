@@ -47,6 +47,9 @@ interface Database {
   readonly secret: SecretRef<'root-password' | 'password'>;
 }
 
+/** Why the pods of the app have Secrets in variables. */
+export const SECRET_VARIABLES = 'the app is promised its passwords in variables, as docs/your-app.md lists them';
+
 const PROBES = '/run/platform';
 const MODULE = '/opt/platform';
 
