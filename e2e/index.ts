@@ -11,7 +11,7 @@ import { twoCollectors } from './collectors.ts';
 import { faults } from './faults.ts';
 import { calm, fresh, type Start } from './fresh.ts';
 import { type Marks, write } from './marks.ts';
-import { most, record, sizeOf, standinsOf, type Uses, usage, use } from './measure.ts';
+import { most, programsOf, record, sizeOf, standinsAmong, type Uses, usage, use } from './measure.ts';
 import { allPods, eachPod } from './pods.ts';
 import { prod } from './prod.ts';
 import type { Step } from './step.ts';
@@ -130,18 +130,19 @@ async function main(): Promise<number> {
     // What comes next needs a platform that is up.
     if (proofs.length === 1 && !proofs[0]?.passed) break;
   }
-  const standins = await standinsOf(dev);
+  const programs = await programsOf(dev);
+  const standins = standinsAmong(programs);
   await dev.purge();
   for (const step of fake ? prod : []) proofs.push({ ...(await prove(step, fake as Cluster)), pretended: true });
 
-  const used = usage(dev, starts, idle ?? new Map(), load ?? new Map());
+  const used = usage(dev, starts, idle ?? new Map(), load ?? new Map(), programs);
   const by = ({ pretended }: Proof) => (pretended ? 'an API server' : standins.length > 0 ? 'a node, with stand-ins' : 'a node');
   const proven = [
     ['', 'proven', 'by', 'seconds'],
     ...proofs.map((proof) => [proof.passed ? 'ok' : 'FAILED', proof.name, by(proof), proof.seconds.toFixed(0)]),
   ];
   console.log(`\n${sizeOf(dev)}\n${table(used)}\n\nstand-ins answered for: ${standins.join(', ') || 'none'}\n${table(proven)}`);
-  if (chosen.record) writeFileSync('docs/measured.md', await record(dev, used, proven, standins));
+  if (chosen.record) writeFileSync('docs/measured.md', await record(dev, used, proven, programs));
   const failed = proofs.filter(({ passed }) => !passed);
   // Again, at the end: what is kept of a long log is its end.
   for (const { name, saw } of failed) console.log(`\nFAILED ${name}\n${saw}`);
