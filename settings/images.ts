@@ -1,6 +1,6 @@
 /** Every image of the platform: registry/repository:tag, optionally @sha256:digest. Renovate keeps the tags. */
 export const images = {
-  // The last 3.11; Apache-2.0. 3.12 changes the licence.
+  // The last 3.11; Apache-2.0. 3.12 changes the licence, and 3.11 is no longer rebuilt: see docs/arangodb-3.12.md.
   // renovate: datasource=docker depName=docker.io/library/arangodb
   arangodb: 'docker.io/library/arangodb:3.11.14',
   // The last line under BSD; 7.4 changes the licence.
@@ -8,6 +8,7 @@ export const images = {
   redis: 'docker.io/library/redis:7.2.16-alpine',
   // renovate: datasource=docker depName=docker.io/oliver006/redis_exporter
   redisExporter: 'docker.io/oliver006/redis_exporter:v1.93.0',
+  // Under the BUSL 1.1: free for one's own use, not to be offered as a service.
   // renovate: datasource=docker depName=docker.io/hashicorp/consul
   consul: 'docker.io/hashicorp/consul:2.0.4',
   // renovate: datasource=docker depName=docker.io/grafana/tempo

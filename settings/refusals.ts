@@ -30,7 +30,7 @@ const LEAST: Readonly<Record<string, { readonly mebibytes: number; readonly sour
   celeryExporter: { mebibytes: 64, source: 'not known: no real celery-exporter was measured' },
 };
 
-/** MiB a day that this platform's own series, spans and lines fill at the least. */
+/** MiB a day that this platform's own series, spans and lines fill at the least: estimates, since no real Tempo or Loki was measured. */
 const DAILY: Readonly<Record<'prometheus' | 'tempo' | 'loki', number>> = { prometheus: 100, tempo: 50, loki: 50 };
 
 const checks: readonly Check[] = [
