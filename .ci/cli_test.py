@@ -154,8 +154,9 @@ def test_smoke_proves_what_is_promised_and_leaves_nothing():
     well()
     status, said, seconds = npm("smoke")
     print(f"smoke: {seconds:.1f} s")
-    assert status == 0 and " 0 failed, 2 cannot be answered here" in said, said
-    assert seconds < 60, f"{seconds:.1f} s"
+    assert status == 0 and " 0 failed, 0 cannot be answered here" in said, said
+    # Telemetry may take 40 s to arrive, and the Job has to start.
+    assert seconds < 75, f"{seconds:.1f} s"
     traces = [line for line in said.splitlines() if "the task's trace" in line]
     assert len(traces) == 1 and "stand-in for tempo: proves the manifest, not the product" in traces[0], said
     assert not [name for name, value in values().items() if value in said], "a secret was shown"

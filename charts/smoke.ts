@@ -44,6 +44,24 @@ interface SmokeProps {
   readonly services: readonly string[];
 }
 
+/** Seconds that smoke.py waits for what it asks about, one after the other. */
+const WAITS = {
+  /** Until every Service has its name: CoreDNS caches NXDOMAIN for up to 30 s. */
+  names: 30,
+  /** Until the first task has returned. */
+  task: 60,
+  /**
+   * From then on, until its telemetry is in every store. A span is a metric in Prometheus after up to 40 s: the worker sends it
+   * within 5, Tempo collects its metrics every 15, reads them from its log every 15 and sends them within 5.
+   */
+  arrival: 60,
+  /** To remove what was written. */
+  removal: 25,
+};
+
+/** Seconds until the script runs: the pod is scheduled and its image pulled. */
+const START = 60;
+
 /** A Job that asks the running platform for everything it promises. It is a guest: no other file changes with it. */
 export class Smoke extends Chart {
   constructor(scope: Construct, id: string, shared: Shared, props: SmokeProps) {
@@ -99,14 +117,14 @@ export class Smoke extends Chart {
               QUEUES: JSON.stringify(props.queues),
               SERVICES: props.services.join(','),
               NAMESPACE: shared.namespace,
+              WAITS: JSON.stringify(WAITS),
             },
             resources: { cpu: Cpu.millis(50), memory: Size.mebibytes(128) },
             mounts: [file.at('/opt/platform'), scratch('/tmp', 'tmp', Size.mebibytes(16)), ...secrets],
           },
         ],
       },
-      // The script ends by itself within 50 s.
-      Duration.minutes(2),
+      Duration.seconds(Object.values(WAITS).reduce((sum, seconds) => sum + seconds, START)),
     );
   }
 }

@@ -7,6 +7,7 @@ import { profileOf } from './profile.ts';
 import { type Check, line, parsed, summary } from './smoke/check.ts';
 import { type Answer, addresses, answerOf, type Door, graphOf, judge, podFor, room } from './smoke/paths.ts';
 import { disks, lackingKeys } from './smoke/stated.ts';
+import { longest } from './smoke.ts';
 
 const profile = profileOf('dev');
 const all = [...profile.files.values()].flat();
@@ -175,6 +176,14 @@ test('the Job’s lines are read, and what is no line of it is kept', () => {
     checks: [check],
     rest: ['Traceback', '{"name":"b"}', '[1]'],
   });
+});
+
+test('the Job is given up when it cannot end by itself any more: it has the time for everything that it waits for', () => {
+  const job = profile.smoke.find(({ kind }) => kind === 'Job') as Manifest;
+  const waits = podOf(job)?.containers[0]?.env?.find(({ name }) => name === 'WAITS')?.value ?? '';
+  const seconds = Object.values<number>(JSON.parse(waits)).reduce((sum, each) => sum + each);
+  expect(job.spec.activeDeadlineSeconds).toBeGreaterThan(seconds);
+  expect(longest(job)).toBeGreaterThan(job.spec.activeDeadlineSeconds);
 });
 
 test('a line says what was seen, who stood in, and what shows more', () => {

@@ -13,13 +13,14 @@ import { type Check, line, parsed, summary } from './smoke/check.ts';
 import { type Answer, answerOf, CALLERS, graphOf, judge, podFor, room } from './smoke/paths.ts';
 import { disks, lackingKeys } from './smoke/stated.ts';
 
-/** Seconds after which the Job is given up: it ends by itself before. */
-const LONGEST = 90;
 /** Seconds after which a pod that tries the ports is given up. */
 const PATIENCE = 50;
 /** How the Job's last check begins. */
 const LAST = 'smoke ';
 const JOB = 'app.kubernetes.io/name=smoke';
+
+/** Seconds after which the Job is given up: its own deadline, and what its pod may take to end. */
+export const longest = (job: Manifest): number => job.spec.activeDeadlineSeconds + job.spec.template.spec.terminationGracePeriodSeconds;
 
 /** What a run hands around. */
 interface Run {
@@ -130,7 +131,7 @@ async function fromInside({ kubectl, profile, found, over }: Run, begun: () => v
     if (checks.at(-1)?.name.startsWith(LAST)) return;
     const seconds = (performance.now() - started) / 1000;
     const ended = state === 'ready' || (state === 'stuck' && known > 0);
-    if (ended || seconds > LONGEST || (state === 'stuck' && seconds > 15)) {
+    if (ended || seconds > longest(job) || (state === 'stuck' && seconds > 15)) {
       const saw = [words || 'it ended before its last check', ...rest.slice(-3), ...(help ? [help] : [])].join('; ');
       const more = `kubectl --namespace ${kubectl.namespace} describe job ${name}`;
       found({ name: 'the Job runs to its end', state: 'failed', seconds, saw, more, standins: [] });
