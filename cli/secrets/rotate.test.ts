@@ -337,6 +337,37 @@ describe("Grafana's admin", () => {
     expect(made.secrets.grafana['admin-password.new']).toBe('kept-value');
   });
 
+  test.each([
+    ['at once', 'old-admin-value'],
+    ['by the first of the two logins', 'another-value'],
+  ])('who is locked out, %s, is no stranger, and is told to wait', async (_, password) => {
+    const made = cluster();
+    let wrong = password === 'old-admin-value' ? 5 : 4;
+    await answering(made, 'grafana', ({ login }) => {
+      if (wrong >= 5) return { status: 401, body: { message: 'Invalid username or password', messageId: 'login-attempt.blocked' } };
+      if (login === `admin:${password}`) return { status: 200 };
+      wrong += 1;
+      return { status: 401, body: { message: 'Invalid username or password', messageId: 'password-auth.failed' } };
+    });
+    expect(await refusal(made, 'grafana/admin-password')).toBe(
+      'admin is locked out of Grafana: five wrong logins within five minutes lock a user out for five minutes. Wait until they are over\nthe old value still counts; once that is mended, run it again',
+    );
+    expect(made.secrets).toEqual(OLD);
+  });
+
+  test('a password that Grafana does not know is not tried on and on', async () => {
+    const made = cluster();
+    await answering(made, 'grafana', () => ({ status: 401, body: { messageId: 'password-auth.failed' } }));
+    expect(await refusal(made, 'grafana/admin-password')).toMatch(
+      /^grafana does not take the value .* put the right one into the Secret first\. Do not try often: five wrong logins .* lock a user out/,
+    );
+  });
+
+  test('what becomes of open sessions is not promised', async () => {
+    const plan = rotate(cluster(), dev, 'grafana/admin-password', { given: new Map(), yes: false, say: () => {} });
+    await expect(plan).rejects.toThrow('Nothing restarts. Open sessions may go on; logging admin out of all devices in Grafana ends them.');
+  });
+
   test('what it signs with never changes', async () => {
     const made = cluster();
     expect(await refusal(made, 'grafana/secret-key')).toBe(

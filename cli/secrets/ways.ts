@@ -44,10 +44,17 @@ async function setAdmin(rotation: Rotation, from: string, to: string): Promise<v
   await rotation.http('grafana', 3000, async (send) => {
     const answer = await send('PUT', '/api/user/password', basic('admin', from), { oldPassword: from, newPassword: to });
     if (answer.status !== 401) return must(answer, 'grafana', "set the admin's password");
-    const { status } = await send('GET', '/api/user', basic('admin', to));
-    if (status !== 200) throw new Untouched(stranger('grafana', 'grafana/admin-password'));
+    // Whoever is locked out is refused with the right password too.
+    const other = isLockout(answer) ? answer : await send('GET', '/api/user', basic('admin', to));
+    if (isLockout(other)) throw new Untouched(`admin is locked out of Grafana: ${LOCKOUT}. Wait until they are over`);
+    if (other.status !== 200) throw new Untouched(`${stranger('grafana', 'grafana/admin-password')}. Do not try often: ${LOCKOUT}`);
   });
 }
+
+const LOCKOUT = 'five wrong logins within five minutes lock a user out for five minutes';
+
+/** Whether Grafana refuses a login because too many before it were wrong. */
+const isLockout = ({ body }: Answer) => (body as { readonly messageId?: string } | undefined)?.messageId === 'login-attempt.blocked';
 
 /** One change of Consul's keyring. */
 async function keyring(rotation: Rotation, method: 'POST' | 'PUT' | 'DELETE', key: string, what: string): Promise<void> {
@@ -191,7 +198,7 @@ export const ways: { readonly [Name in keyof typeof listed]: Readonly<Record<key
   },
   grafana: {
     'admin-password': {
-      meanwhile: 'Nothing restarts. Who is logged in may have to log in again.',
+      meanwhile: 'Nothing restarts. Open sessions may go on; logging admin out of all devices in Grafana ends them.',
       steps: (rotation) => [
         rotation.keep('Grafana'),
         {
