@@ -1,5 +1,9 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
-import { questions } from './questions.ts';
+import type { Kubectl } from './kubectl.ts';
+import { answerOf, type Question, questions } from './questions.ts';
 
 /** What the service says to these answers. */
 function asked(workload: string, answers: Readonly<Record<string, string>>) {
@@ -24,12 +28,28 @@ test('Prometheus names the targets that are down', async () => {
   await expect(asked('prometheus', answer(target('redis', 'up'), target('loki', 'down')))).rejects.toThrow('1 of 2 targets are down: loki');
 });
 
-test('Celery is well with at least one worker', async () => {
-  expect(await asked('celery-exporter', { '/metrics': 'celery_worker_up{hostname="a"} 1.0\ncelery_worker_up{hostname="b"} 0.0\n' })).toBe(
-    'hears 1 Celery worker',
-  );
-  await expect(asked('celery-exporter', { '/metrics': 'celery_worker_up{hostname="a"} 0.0\n' })).rejects.toThrow('no Celery worker');
+test('Celery is well when its exporter sees the queues, is answered by workers and hears them', async () => {
+  const metrics = (up: string, workers: string, queue = 'celery_queue_length{queue_name="celery"} 0.0\n') => ({
+    '/health': 'Connected to the broker',
+    '/metrics': `${queue}celery_active_worker_count{queue_name="celery"} ${workers}\ncelery_worker_up{hostname="a"} ${up}\ncelery_worker_up{hostname="b"} 0.0\n`,
+  });
+  expect(await asked('celery-exporter', metrics('1.0', '1.0'))).toBe('hears 1 Celery worker');
+  await expect(asked('celery-exporter', metrics('1.0', '1.0', ''))).rejects.toThrow('it does not see the queues');
+  await expect(asked('celery-exporter', metrics('1.0', '0.0'))).rejects.toThrow('no Celery worker answers it');
+  await expect(asked('celery-exporter', metrics('0.0', '1.0'))).rejects.toThrow('it hears no event of theirs');
+  await expect(asked('celery-exporter', { '/health': 'Connected to the broker' })).rejects.toThrow('GET /metrics answers 404');
 });
+
+test('an answer that takes as long as that of the exporter of Celery is waited for', async () => {
+  const server = createServer((_, response) => setTimeout(() => response.end('ready'), 2500)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const kubectl = {
+    forward: (_: string, __: number, use: (address: string) => unknown) => use(`127.0.0.1:${(server.address() as AddressInfo).port}`),
+  };
+  const tempo = questions.find(({ workload }) => workload === 'tempo') as Question;
+  expect(await answerOf(tempo, kubectl as unknown as Kubectl)).toEqual({ well: true, words: 'ready' });
+  server.close();
+}, 10_000);
 
 test('Grafana is well when its database is', async () => {
   expect(await asked('grafana', { '/api/health': '{"database":"ok"}' })).toBe('its database is ok');

@@ -55,10 +55,16 @@ export const questions: readonly Question[] = [
     workload: 'celery-exporter',
     service: 'celery-exporter',
     port: 9808,
+    // Its /health is 200 for ever once it was connected. For /metrics it asks Redis and the workers, at each scrape anew.
     async ask(get) {
-      const workers = [...(await get('/metrics')).matchAll(/^celery_worker_up\{[^}]*\} ([\d.]+)/gm)].filter(([, up]) => Number(up) === 1);
-      if (workers.length === 0) throw new Error('no Celery worker has been heard of lately');
-      return `hears ${workers.length} Celery worker${workers.length === 1 ? '' : 's'}`;
+      const metrics = await get('/metrics');
+      const values = (name: string) =>
+        [...metrics.matchAll(new RegExp(`^${name}\\{[^}]*\\} ([\\d.]+)`, 'gm'))].map(([, value]) => Number(value));
+      const heard = values('celery_worker_up').filter((up) => up === 1).length;
+      if (values('celery_queue_length').length === 0) throw new Error('it does not see the queues: its own log says why');
+      if (!values('celery_active_worker_count').some((workers) => workers > 0)) throw new Error('no Celery worker answers it');
+      if (heard === 0) throw new Error('Celery workers answer it, and it hears no event of theirs');
+      return `hears ${heard} Celery worker${heard === 1 ? '' : 's'}`;
     },
   },
   {
@@ -86,11 +92,14 @@ export interface Answer {
   readonly words: string;
 }
 
-/** Asks one question, in at most that many seconds. */
-export async function answerOf(question: Question, kubectl: Kubectl, seconds: number): Promise<Answer> {
+/** Seconds that one request may take: celery-exporter asks the workers twice, and waits a second each time for another answer. */
+const PATIENCE = 6;
+
+/** Asks one question. */
+export async function answerOf(question: Question, kubectl: Kubectl): Promise<Answer> {
   try {
     const words = await kubectl.forward(question.service, question.port, (address) =>
-      question.ask((path) => get(`http://${address}${path}`, seconds)),
+      question.ask((path) => get(`http://${address}${path}`)),
     );
     return { well: true, words };
   } catch (error) {
@@ -98,9 +107,9 @@ export async function answerOf(question: Question, kubectl: Kubectl, seconds: nu
   }
 }
 
-async function get(url: string, seconds: number): Promise<string> {
+async function get(url: string): Promise<string> {
   const { pathname } = new URL(url);
-  const answer = await fetch(url, { signal: AbortSignal.timeout(seconds * 1000) }).catch(() => {
+  const answer = await fetch(url, { signal: AbortSignal.timeout(PATIENCE * 1000) }).catch(() => {
     throw new Error(`GET ${pathname} has no answer`);
   });
   if (!answer.ok) throw new Error(`GET ${pathname} answers ${answer.status}`);

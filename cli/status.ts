@@ -27,7 +27,7 @@ interface Row {
 /** How a profile is. */
 export const status: Command = {
   summary: 'shows how every workload is, and asks each service a question',
-  help: `  --watch              looks again every two seconds, until Ctrl-C
+  help: `  --watch              looks again two seconds after each look, until Ctrl-C
 
 Ends with 1 when anything is not as it should be.
 
@@ -58,7 +58,7 @@ async function look(kubectl: Kubectl, profile: Profile): Promise<readonly Row[]>
   const [objects, used, answers] = await Promise.all([
     snapshot(kubectl),
     diskUse(kubectl),
-    Promise.all(asked.map(async (question) => [question.workload, await answerOf(question, kubectl, 2)] as const)),
+    Promise.all(asked.map(async (question) => [question.workload, await answerOf(question, kubectl)] as const)),
   ]);
   return workloads.map((workload) => row(workload, { objects }, used, new Map(answers), profile));
 }
