@@ -12,7 +12,8 @@ const names = pages.map(({ name }) => name);
 export const open: Command = {
   summary: "forwards a service's page to this machine, until Ctrl-C",
   operand: names.join('|'),
-  help: `The page is at 127.0.0.1 and the service's own port, or a free one where that is taken.
+  help: `The page is at 127.0.0.1 and the service's own port, so its address stays the same. Where that port is taken it is at a
+free one, and links that Grafana makes for sharing do not open.
 
   npm run open -- grafana --profile dev`,
   options: {},
@@ -22,10 +23,13 @@ export const open: Command = {
     const profile = profileOf(values.profile);
     const context = await contextOf(values.context);
     const kubectl = new Kubectl(context, profile.namespace);
-    const { child, address } = await kubectl.startForward(page.service, page.port, (await isFree(page.port)) ? page.port : 0);
+    const own = await isFree(page.port);
+    const { child, address } = await kubectl.startForward(page.service, page.port, own ? page.port : 0);
     const ended = once(child, 'close');
     const url = `http://${address}${page.path}`;
-    console.log(values.json ? JSON.stringify({ url, login: login(page, kubectl) }) : `${url}\n${login(page, kubectl)}\nCtrl-C ends it`);
+    const links = page.shares ? `; links that ${page.name} makes for sharing do not open until it is free` : '';
+    const lines = [url, login(page, kubectl), ...(own ? [] : [`port ${page.port} of this machine is taken${links}`]), 'Ctrl-C ends it'];
+    console.log(values.json ? JSON.stringify({ url, login: login(page, kubectl) }) : lines.join('\n'));
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => child.kill());
     await ended;
     if (!child.killed) throw new Refusal(`the connection to ${page.service} is gone: open it again`);

@@ -7,6 +7,8 @@ export interface Page {
   readonly port: number;
   /** Where the page begins. */
   readonly path: string;
+  /** It makes links for others, which lead to this port of 127.0.0.1. */
+  readonly shares?: boolean;
   /** Whom to log in as. @default - with a token instead of a password */
   readonly user?: string;
   readonly secret: { readonly name: string; readonly key: string };
@@ -14,7 +16,15 @@ export interface Page {
 
 /** The pages of the platform. */
 export const pages: readonly Page[] = [
-  { name: 'grafana', service: 'grafana', port: 3000, path: '/', user: 'admin', secret: { name: 'grafana', key: 'admin-password' } },
+  {
+    name: 'grafana',
+    service: 'grafana',
+    port: 3000,
+    path: '/',
+    shares: true,
+    user: 'admin',
+    secret: { name: 'grafana', key: 'admin-password' },
+  },
   { name: 'consul', service: 'consul', port: 8500, path: '/ui/', secret: { name: 'consul', key: 'management-token' } },
   {
     name: 'arangodb',
