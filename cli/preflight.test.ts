@@ -52,10 +52,18 @@ test('what the user may not see is not held against the cluster', () => {
 test('what the pods reserve has to fit beside what is there, and the own namespace does not count twice', () => {
   const pod = (namespace: string) =>
     ({ metadata: { name: 'x', namespace }, spec: { containers: [{ resources: { requests: { cpu: '1500m' } } }] } }) as unknown as Manifest;
-  expect(on({ pods: [pod('other')] })).toEqual([expect.stringMatching(/^dev reserves 0\.\d+ CPUs, and 0\.5 of 2 are free: add a node/)]);
+  expect(on({ pods: [pod('other')] })).toEqual([expect.stringMatching(/^dev reserves [\d.]+ CPUs, and 0\.5 of 2 are free: add a node/)]);
   expect(on({ pods: [pod('platform-dev')] })).toEqual([]);
   const cordoned = node({ spec: { unschedulable: true } });
   expect(on({ nodes: [cordoned] })).toHaveLength(2);
+});
+
+test('dev fits on a node of 2 CPUs and 6 GiB, beside what a cluster of one node runs itself', () => {
+  // What is left of 6 GiB by the system and by the kubelet's eviction threshold; the control plane and the network of kind.
+  const small = node({ status: { allocatable: { cpu: '2', memory: '5800Mi' }, images: [{ names: [images.app] }] } });
+  const requests = { cpu: '750m', memory: '290Mi' };
+  const others = { metadata: { name: 'x', namespace: 'kube-system' }, spec: { containers: [{ resources: { requests } }] } };
+  expect(on({ nodes: [small], pods: [others as unknown as Manifest] })).toEqual([]);
 });
 
 test("the reference app's image has to be on the nodes, since no registry has it; a node tells of 50 images at most", () => {
