@@ -30,7 +30,7 @@ test('a cluster that has all is fine', () => {
 });
 
 test('an old server is named with what is needed', () => {
-  expect(on({ version: '1.26' })).toEqual(['the server is Kubernetes 1.26, and the manifests need 1.27: upgrade it']);
+  expect(on({ version: '1.29' })).toEqual(['the server is Kubernetes 1.29, and the manifests need 1.30: upgrade it']);
 });
 
 test('what the user may not do is named', () => {

@@ -9,8 +9,8 @@ import type { Kubectl } from './kubectl.ts';
 import type { Profile } from './profile.ts';
 import { Refusal } from './refusal.ts';
 
-/** The oldest Kubernetes that has every field of the manifests: `unhealthyPodEvictionPolicy` came with it. */
-const OLDEST = 27;
+/** The oldest Kubernetes that has every field of the manifests: a preStop hook that sleeps came with it. */
+const OLDEST = 30;
 /** What it takes to apply an object server-side. */
 const VERBS = ['get', 'create', 'patch'];
 
