@@ -76,6 +76,7 @@ export function platform(app: App, settings: Settings): void {
     secret: secrets.grafana,
     traces: tempo.tempo,
     metricStore: prometheus.prometheus,
+    scrapeInterval: prometheus.scrapeInterval,
     logs: loki.loki,
   });
   const consul = new Consul(app, 'consul', shared, {

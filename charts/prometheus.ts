@@ -12,6 +12,7 @@ import type { RuleGroup } from './prometheus/rules/group.ts';
 import { ruleGroups } from './prometheus/rules/index.ts';
 
 const PORTS = { prometheus: 9090 };
+const SCRAPE_INTERVAL = Duration.seconds(30);
 
 export interface PrometheusSettings {
   readonly resources: Resources;
@@ -30,6 +31,8 @@ interface PrometheusProps extends PrometheusSettings {
 export class Prometheus extends Chart {
   readonly prometheus: Endpoint<'prometheus'>;
   readonly metrics: Target;
+  /** How often each target is scraped. */
+  readonly scrapeInterval = SCRAPE_INTERVAL;
   private readonly peer: Peer;
   private readonly jobs: object[] = [];
   private readonly groups: RuleGroup[] = [...ruleGroups];
@@ -41,7 +44,7 @@ export class Prometheus extends Chart {
 
     const files = config(peer, () => ({
       'prometheus.yaml': yaml({
-        global: { scrape_interval: '30s', external_labels: { cluster: shared.namespace } },
+        global: { scrape_interval: `${SCRAPE_INTERVAL.toSeconds()}s`, external_labels: { cluster: shared.namespace } },
         rule_files: ['/etc/prometheus/rules.yaml'],
         storage: {
           tsdb: {

@@ -88,7 +88,7 @@ const dev: Settings = {
       { name: 'default', queues: ['celery', 'slow'], replicas: 1, concurrency: 2, resources: resources(millis(150), mebibytes(384)) },
     ],
   },
-  grafana: { disk: gibibytes(1), resources: resources(millis(75), mebibytes(256)) },
+  grafana: { disk: gibibytes(1), resources: resources(millis(75), mebibytes(384)) },
 };
 
 /** Where production keeps traces and logs: the first thing to change. */
@@ -126,7 +126,7 @@ const prod: Settings = {
       { name: 'slow', queues: ['slow'], replicas: 2, max: 4, concurrency: 2, resources: resources(millis(250), mebibytes(512)) },
     ],
   },
-  grafana: { disk: gibibytes(8), resources: resources(millis(250), mebibytes(512)) },
+  grafana: { disk: gibibytes(8), resources: resources(millis(250), mebibytes(768)) },
 };
 
 /** The installations that `synth` writes, by the name of their folder in dist/. */

@@ -75,6 +75,11 @@ const cases: [string, Settings, string][] = [
     'settings.arangodb.resources.memory is 256 MiB: it needs 1024 MiB (the least that leaves',
   ],
   [
+    'less memory than Grafana took where it was measured',
+    { ...dev, grafana: { ...dev.grafana, resources: { ...dev.grafana.resources, memory: Size.mebibytes(256) } } },
+    'settings.grafana.resources.memory is 256 MiB: it needs 320 MiB (a public measurement of Grafana 13.2.3',
+  ],
+  [
     'too little memory for so many processes',
     { ...dev, celeryWorker: { pools: [{ ...pool, concurrency: 8 }] } },
     'settings.celeryWorker.pools[0].resources.memory is 384 MiB: a worker with 8 processes needs 576 MiB',

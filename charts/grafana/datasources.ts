@@ -5,11 +5,17 @@ export interface Urls {
   readonly loki: string;
 }
 
+/** A provisioning file of data sources. */
+interface DataSources {
+  readonly apiVersion: 1;
+  readonly datasources: readonly { readonly type: keyof Urls }[];
+}
+
 /**
- * Grafana's data sources under fixed uids, each linked to the others.
+ * Grafana's data sources under fixed uids, each linked to the others; `scrapeInterval` is how often Prometheus scrapes.
  * `$` begins a variable of the environment in a provisioning file: `$$` is how Grafana gets one of its own.
  */
-export function datasources(urls: Urls): object {
+export function datasources(urls: Urls, scrapeInterval: string): DataSources {
   const shift = { spanStartTimeShift: '-5m', spanEndTimeShift: '5m' };
   const service = { key: 'service.name', value: 'service_name' };
   const source = (type: keyof Urls, name: string, jsonData: object) => ({
@@ -19,7 +25,8 @@ export function datasources(urls: Urls): object {
     access: 'proxy',
     url: urls[type],
     editable: false,
-    isDefault: type === 'tempo',
+    // A new panel and a new alert rule begin with metrics.
+    isDefault: type === 'prometheus',
     jsonData,
   });
   return {
@@ -45,10 +52,13 @@ export function datasources(urls: Urls): object {
         serviceMap: { datasourceUid: 'prometheus' },
         nodeGraph: { enabled: true },
         search: { hide: false },
-        streamingEnabled: { search: true, metrics: true },
+        // Without metrics: on 13.2, streamed metrics queries of one point in time show no data (grafana#128416).
+        streamingEnabled: { search: true },
       }),
       source('prometheus', 'Prometheus', {
         httpMethod: 'POST',
+        // $__rate_interval is at least four of these; Grafana would take 15 s.
+        timeInterval: scrapeInterval,
         // Tempo's own exemplars say traceID, those of an OpenTelemetry SDK trace_id.
         exemplarTraceIdDestinations: [
           { name: 'traceID', datasourceUid: 'tempo' },
@@ -57,7 +67,7 @@ export function datasources(urls: Urls): object {
       }),
       source('loki', 'Loki', {
         derivedFields: [
-          { name: 'trace_id', matcherType: 'label', matcherRegex: 'trace_id', url: '$${__value.raw}', datasourceUid: 'tempo' },
+          { name: 'trace_id', matcherType: 'label', matcherRegex: '^trace_id$$', url: '$${__value.raw}', datasourceUid: 'tempo' },
         ],
       }),
     ],

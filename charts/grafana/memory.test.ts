@@ -1,0 +1,11 @@
+import { Size } from 'cdk8s';
+import { expect, test } from 'vitest';
+import { grafanaMemory } from './memory.ts';
+
+test.each([
+  [320, 164],
+  [384, 216],
+  [768, 523],
+])('of %i MiB, Grafana beside three plugins of 38 MiB may use %i MiB', (limit, own) => {
+  expect(grafanaMemory(Size.mebibytes(limit), 3)).toEqual({ GOMEMLIMIT: `${own}MiB` });
+});
