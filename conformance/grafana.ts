@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { type Check, containersOf, replaceIn, type Service } from './check.ts';
 import type { Sandbox } from './sandbox.ts';
+import { up as tempoUp } from './tempo.ts';
 
 /** Part of a data source, dashboard or provider as its file has it. */
 type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
@@ -176,8 +178,92 @@ const server: readonly Check[] = [
     },
     within: 120,
   },
+  {
+    name: 'Tempo is healthy for it, which asks by a gRPC stream on the HTTP port (the blocks of Tempo on its disk)',
+    async run(sandbox) {
+      await tempoUp(sandbox);
+      const pod = sandbox.pod('Deployment', 'grafana');
+      pod.start();
+      await pod.until('readiness', 60);
+      const login = Buffer.from(`admin:${sandbox.secret('grafana', 'admin-password')}`).toString('base64');
+      const answer = await fetch(`${pod.url('grafana')}/api/datasources/uid/tempo/health`, {
+        headers: { Authorization: `Basic ${login}` },
+      });
+      const { status, message } = (await answer.json()) as { readonly status: string; readonly message: string };
+      assert.equal(`${answer.status} ${status}`, '200 OK', `Tempo is not healthy: ${message}`);
+    },
+    broken: {
+      by: (all) => replaceIn(all, 'tempo', 'tempo.yaml', 'stream_over_http_enabled: true', 'stream_over_http_enabled: false'),
+      says: /Tempo is not healthy/,
+    },
+    within: 120,
+  },
+];
+
+interface Dashboard {
+  readonly panels: readonly { readonly datasource?: { readonly type: string }; readonly targets?: readonly { readonly expr: string }[] }[];
+  readonly annotations: { readonly list: readonly { readonly expr: string }[] };
+}
+
+/** Every query to Prometheus, with values for Grafana's own variables. */
+function queries(sandbox: Sandbox): readonly string[] {
+  const boards = Object.values<string>(sandbox.object('ConfigMap', 'grafana-dashboards').data).map((text): Dashboard => JSON.parse(text));
+  const targets = boards.flatMap(({ panels, annotations }) => [
+    ...panels.filter(({ datasource }) => datasource?.type === 'prometheus').flatMap(({ targets = [] }) => targets),
+    ...annotations.list,
+  ]);
+  const links = dataSources(sandbox).flatMap(({ jsonData }) => jsonData.tracesToMetrics?.queries ?? []);
+  return [...targets.map(({ expr }) => expr), ...links.map(({ query }) => query)].map((query) =>
+    query.replaceAll('$__rate_interval', '2m').replaceAll('$__tags', 'service="shop"'),
+  );
+}
+
+/** Gives promtool a file. Throws the line of its answer that holds what is wrong. */
+async function promtool(sandbox: Sandbox, command: 'check' | 'test', content: object): Promise<void> {
+  const pod = sandbox.pod('Deployment', 'grafana');
+  writeFileSync(pod.file('/tmp/queries.json'), JSON.stringify(content));
+  const { status, output } = await pod.exec(['promtool', command, 'rules', '/tmp/queries.json']);
+  assert.equal(status, 0, output.split('\n').find((line) => /expr:|parse/.test(line)) ?? output);
+}
+
+const questions: readonly Check[] = [
+  {
+    name: 'every query of a dashboard and of a data source is one that Prometheus can read',
+    async run(sandbox) {
+      const rules = queries(sandbox).map((expr, at) => ({ record: `query_${at}`, expr }));
+      assert.ok(rules.length > 30, 'there are no queries');
+      await promtool(sandbox, 'check', { groups: [{ name: 'queries', rules }] });
+    },
+    broken: {
+      by: (all) => replaceIn(all, 'grafana-dashboards', 'platform.json', 'min by (job) (up)', 'min by (job (up)'),
+      says: /parse error/,
+    },
+  },
+  {
+    name: 'a failure that its counter begins with is seen in every panel that counts failures',
+    async run(sandbox) {
+      const counters = ['celery_task_failed_total', 'tempo_discarded_spans_total', 'loki_discarded_samples_total'];
+      const exprs = queries(sandbox).filter((query) => counters.some((counter) => query.includes(counter)));
+      assert.ok(exprs.length >= counters.length, 'there are no queries about failures');
+      const labels = '{name="send",exception="ValueError",reason="limit"}';
+      const promql_expr_test = exprs.map((expr) => ({
+        expr: `count((${expr}) > 0)`,
+        eval_time: '5m',
+        exp_samples: [{ labels: '{}', value: 1 }],
+      }));
+      // Absent for four and a half minutes, then 1.
+      const input_series = counters.map((counter) => ({ series: `${counter}${labels}`, values: '_x9 1x20' }));
+      await promtool(sandbox, 'test', { tests: [{ interval: '30s', input_series, promql_expr_test }] });
+    },
+    broken: {
+      by: (all) => replaceIn(all, 'grafana-dashboards', 'platform.json', /\(tempo_discarded_spans_total unless [^)]*\) or /, ''),
+      says: /expr: .*tempo_discarded_spans_total/,
+    },
+  },
 ];
 
 export const grafana: Service = { name: 'grafana keys', programs: ['configkeys'], keysOnly: true, checks: keys };
 
-export const grafanaServer: Service = { name: 'grafana', programs: ['grafana'], checks: server };
+export const grafanaServer: Service = { name: 'grafana', programs: ['grafana', 'tempo'], checks: server };
+
+export const grafanaQueries: Service = { name: 'grafana queries', programs: ['promtool'], checks: questions };

@@ -3,7 +3,7 @@ import { celeryBeat, celeryWorker } from './celery.ts';
 import { celeryExporter } from './celery-exporter.ts';
 import type { Service } from './check.ts';
 import { consul } from './consul.ts';
-import { grafana, grafanaServer } from './grafana.ts';
+import { grafana, grafanaQueries, grafanaServer } from './grafana.ts';
 import { loki, lokiServer } from './loki.ts';
 import { otelCollector } from './otel-collector.ts';
 import { prometheus } from './prometheus.ts';
@@ -29,4 +29,5 @@ export const services: readonly Service[] = [
   celeryExporter,
   grafana,
   grafanaServer,
+  grafanaQueries,
 ];

@@ -20,7 +20,8 @@ export function tempoPod(sandbox: Sandbox): Pod {
   return pod;
 }
 
-async function up(sandbox: Sandbox): Promise<Pod> {
+/** The same, ready. */
+export async function up(sandbox: Sandbox): Promise<Pod> {
   const pod = tempoPod(sandbox);
   pod.start();
   await pod.until('startup', 60);
