@@ -1,3 +1,4 @@
+import { latest, risen } from './expressions.ts';
 import type { RuleGroup } from './group.ts';
 
 /** The database of record, of which there is one. */
@@ -6,8 +7,9 @@ export const arangodb: RuleGroup = {
   rules: [
     {
       alert: 'ArangoDBReadOnly',
-      expr: 'rocksdb_read_only == 1',
-      for: '1m',
+      // The server may stop answering right after it has said so.
+      expr: 'max_over_time(rocksdb_read_only[5m]) == 1',
+      for: '0m',
       labels: { severity: 'page' },
       annotations: {
         summary: 'ArangoDB takes no writes',
@@ -17,7 +19,7 @@ export const arangodb: RuleGroup = {
     },
     {
       alert: 'ArangoDBDiskFills',
-      expr: 'rocksdb_free_disk_space / rocksdb_total_disk_space < 0.1',
+      expr: `${latest('rocksdb_free_disk_space')} / ${latest('rocksdb_total_disk_space')} < 0.1`,
       for: '10m',
       labels: { severity: 'page' },
       annotations: {
@@ -28,12 +30,13 @@ export const arangodb: RuleGroup = {
     },
     {
       alert: 'ArangoDBOverloaded',
-      expr: 'increase(arangodb_scheduler_queue_full_failures_total[5m]) > 0',
-      for: '5m',
+      // While the queue is full it may answer no scrape either; the counter shows it afterwards.
+      expr: risen('arangodb_scheduler_queue_full_failures_total'),
+      for: '0m',
       labels: { severity: 'page' },
       annotations: {
         summary: 'ArangoDB turns requests away',
-        description: 'The queue of {{ $labels.instance }} was full for {{ $value | printf "%.0f" }} requests in 5 minutes.',
+        description: 'The queue of {{ $labels.instance }} was full for {{ $value | printf "%.0f" }} requests within an hour.',
         action: 'Find the queries that take long and end them; more cores come next.',
       },
     },

@@ -1,12 +1,32 @@
+import { latest, risen } from './expressions.ts';
 import type { RuleGroup } from './group.ts';
+
+const FAILED = risen('celery_task_failed_total{exception!=""}');
 
 /** What the users of the app would notice: tasks wait, or fail. */
 export const celery: RuleGroup = {
   name: 'celery',
   rules: [
     {
+      alert: 'CeleryExporterBlind',
+      // Its scrapes fail for good once it has lost the broker; while the broker is away, RedisDown pages. And the connection by which it gets events
+      // may be dead while its scrapes succeed: then workers answer its questions, and it counts none of their heartbeats.
+      expr: [
+        `absent(celery_queue_length) and on () ${latest('redis_up{job="redis"}')} == 1`,
+        `or sum(${latest('celery_active_worker_count')}) > 0 unless on () sum(${latest('celery_worker_up')}) > 0`,
+      ].join(' '),
+      for: '10m',
+      labels: { severity: 'page' },
+      annotations: {
+        summary: 'Nobody watches the tasks',
+        description:
+          'The exporter of Celery has not seen the queues or the events of the workers for 10 minutes: no other alert on tasks can fire.',
+        action: 'Restart celery-exporter: it does not always find back to a broker that was away. If that does not help, read its log.',
+      },
+    },
+    {
       alert: 'CeleryNoWorker',
-      expr: 'celery_queue_length > 0 and on (queue_name) celery_active_worker_count == 0',
+      expr: `${latest('celery_queue_length')} > 0 and on (queue_name) ${latest('celery_active_worker_count')} == 0`,
       for: '5m',
       labels: { severity: 'page' },
       annotations: {
@@ -17,7 +37,7 @@ export const celery: RuleGroup = {
     },
     {
       alert: 'CeleryQueueGrows',
-      expr: 'celery_queue_length > 100 and deriv(celery_queue_length[30m]) > 0',
+      expr: `${latest('celery_queue_length')} > 100 and deriv(celery_queue_length[30m]) > 0`,
       for: '30m',
       labels: { severity: 'ticket' },
       annotations: {
@@ -28,16 +48,13 @@ export const celery: RuleGroup = {
     },
     {
       alert: 'CeleryTasksFail',
-      expr: [
-        'sum by (name) (rate(celery_task_failed_total[15m]))',
-        '/ (sum by (name) (rate(celery_task_failed_total[15m])) + sum by (name) (rate(celery_task_succeeded_total[15m])))',
-        '> 0.1',
-      ].join(' '),
-      for: '15m',
+      // The exporter makes a counter for each kind of exception when that occurs first, and for each worker anew.
+      expr: `sum by (name) (${FAILED}) / sum by (name) (${FAILED} or ${risen('celery_task_succeeded_total')}) > 0.1`,
+      for: '0m',
       labels: { severity: 'ticket' },
       annotations: {
         summary: '{{ $labels.name }} fails often',
-        description: '{{ $value | humanizePercentage }} of the runs of {{ $labels.name }} failed in the last 15 minutes.',
+        description: '{{ $value | humanizePercentage }} of the runs of {{ $labels.name }} within an hour failed.',
         action: 'The exception is on the Celery dashboard, the whole story in the traces of the failed runs.',
       },
     },

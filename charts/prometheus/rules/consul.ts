@@ -1,4 +1,8 @@
+import { latest } from './expressions.ts';
 import type { RuleGroup } from './group.ts';
+
+/** The leader's value counts: some releases report 0 on all others. */
+const ofLeader = (gauge: string) => `${latest(gauge)} and on (job, instance) ${latest('consul_server_isLeader')} == 1`;
 
 /** Without a leader Consul answers with old news at best. */
 export const consul: RuleGroup = {
@@ -17,13 +21,17 @@ export const consul: RuleGroup = {
     },
     {
       alert: 'ConsulUnhealthy',
-      // The leader's word counts: some releases report 0 on all others.
-      expr: 'min by (job) (consul_autopilot_healthy and on (job, instance) consul_server_isLeader == 1) == 0',
+      // A server that has left is no longer counted as unhealthy; then only the tolerance tells, which is always 0 for a single server.
+      expr: [
+        `min by (job) (${ofLeader('consul_autopilot_healthy')}) == 0`,
+        `or min by (job) (${ofLeader('consul_autopilot_failure_tolerance')}) == 0 and on (job) count by (job) (up) > 1`,
+      ].join(' '),
       for: '10m',
       labels: { severity: 'ticket' },
       annotations: {
-        summary: 'Consul counts a server as unhealthy',
-        description: 'A server of {{ $labels.job }} has not kept up with the others for 10 minutes.',
+        summary: 'Consul lacks a healthy server',
+        description:
+          'For 10 minutes a server of {{ $labels.job }} has been missing or behind the others: the loss of one more may end its majority.',
         action: 'Ask `consul operator autopilot state` which, and read its log.',
       },
     },

@@ -2,8 +2,9 @@
 interface Rule {
   readonly alert: string;
   readonly expr: string;
+  /** How long `expr` holds before the alert fires. What a burst may cause fires at once: after it nothing holds. */
   readonly for: string;
-  /** `page` wakes somebody, because users notice or data is being lost; `ticket` waits for the morning. */
+  /** `page` wakes somebody, because users notice or data goes on being lost; `ticket` waits for the morning. */
   readonly labels: { readonly severity: 'page' | 'ticket' };
   readonly annotations: {
     readonly summary: string;

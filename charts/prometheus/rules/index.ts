@@ -2,9 +2,12 @@ import { arangodb } from './arangodb.ts';
 import { celery } from './celery.ts';
 import { consul } from './consul.ts';
 import type { RuleGroup } from './group.ts';
+import { loki } from './loki.ts';
+import { otelCollector } from './otel-collector.ts';
 import { platform } from './platform.ts';
+import { prometheus } from './prometheus.ts';
 import { redis } from './redis.ts';
-import { telemetry } from './telemetry.ts';
+import { tempo } from './tempo.ts';
 
 /** Every alert of the platform. */
-export const ruleGroups: readonly RuleGroup[] = [platform, arangodb, redis, consul, celery, telemetry];
+export const ruleGroups: readonly RuleGroup[] = [platform, arangodb, redis, consul, celery, otelCollector, tempo, loki, prometheus];

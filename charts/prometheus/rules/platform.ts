@@ -6,7 +6,7 @@ export const platform: RuleGroup = {
   rules: [
     {
       alert: 'ServiceDown',
-      // Collectors are found in DNS, which leaves out those that are not ready: with none left there is no `up` to be 0.
+      // CeleryExporterBlind watches the exporter of Celery. Collectors are found in DNS, which leaves out those that are not ready: with none left there is no `up` to be 0.
       expr: 'max by (job) (up{job!~"celery-exporter|grafana"}) == 0 or absent(up{job="otel-collector"})',
       for: '5m',
       labels: { severity: 'page' },
@@ -18,12 +18,13 @@ export const platform: RuleGroup = {
     },
     {
       alert: 'InstanceDown',
-      expr: 'up == 0',
-      for: '15m',
+      // More than half of the scrapes, so that one which answers now and then is noticed too.
+      expr: 'avg_over_time(up[10m]) < 0.5',
+      for: '10m',
       labels: { severity: 'ticket' },
       annotations: {
         summary: 'One {{ $labels.job }} does not answer',
-        description: '{{ $labels.instance }} of {{ $labels.job }} has not answered a scrape for 15 minutes.',
+        description: '{{ $labels.instance }} of {{ $labels.job }} has answered less than half of the scrapes for 10 minutes.',
         action: 'See why its pod is not ready, before a second one goes the same way.',
       },
     },

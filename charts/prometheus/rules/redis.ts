@@ -1,3 +1,4 @@
+import { latest, risen } from './expressions.ts';
 import type { RuleGroup } from './group.ts';
 
 /** The broker, where every key may be a task. The cache (`redis-cache`) may fill up and forget: that is its work. */
@@ -18,7 +19,7 @@ export const redis: RuleGroup = {
     },
     {
       alert: 'RedisMemoryHigh',
-      expr: 'redis_memory_used_bytes{job="redis"} / redis_memory_max_bytes{job="redis"} > 0.9',
+      expr: `${latest('redis_memory_used_bytes{job="redis"}')} / ${latest('redis_memory_max_bytes{job="redis"}')} > 0.9`,
       for: '10m',
       labels: { severity: 'page' },
       annotations: {
@@ -29,7 +30,7 @@ export const redis: RuleGroup = {
     },
     {
       alert: 'RedisNotSaving',
-      expr: 'redis_aof_last_write_status{job="redis"} == 0 or redis_rdb_last_bgsave_status{job="redis"} == 0',
+      expr: `${latest('redis_aof_last_write_status{job="redis"}')} == 0 or ${latest('redis_rdb_last_bgsave_status{job="redis"}')} == 0`,
       for: '5m',
       labels: { severity: 'page' },
       annotations: {
@@ -40,23 +41,23 @@ export const redis: RuleGroup = {
     },
     {
       alert: 'RedisEvictsTasks',
-      expr: 'increase(redis_evicted_keys_total{job="redis"}[10m]) > 0',
+      expr: risen('redis_evicted_keys_total{job="redis"}'),
       for: '0m',
       labels: { severity: 'page' },
       annotations: {
         summary: 'The broker throws keys away',
-        description: '{{ $labels.job }} evicted {{ $value | printf "%.0f" }} keys in 10 minutes; tasks may be among them.',
+        description: '{{ $labels.job }} evicted {{ $value | printf "%.0f" }} keys within an hour; tasks may be among them.',
         action: 'Set maxmemory-policy back to noeviction, then find what was lost by comparing tasks sent with tasks received.',
       },
     },
     {
       alert: 'RedisRejectsConnections',
-      expr: 'increase(redis_rejected_connections_total[10m]) > 0',
-      for: '5m',
+      expr: risen('redis_rejected_connections_total'),
+      for: '0m',
       labels: { severity: 'ticket' },
       annotations: {
         summary: '{{ $labels.job }} has too many clients',
-        description: '{{ $labels.job }} turned {{ $value | printf "%.0f" }} connections away in 10 minutes, having reached maxclients.',
+        description: '{{ $labels.job }} turned {{ $value | printf "%.0f" }} connections away within an hour, having reached maxclients.',
         action: 'Find who opens connections without closing them; a restart of the worst client buys time.',
       },
     },
