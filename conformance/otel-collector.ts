@@ -192,9 +192,12 @@ const checks: readonly Check[] = [
     broken: { by: behindShell('otel-collector-0', 'otelcol-contrib'), says: /did not end within 5 s/ },
   },
   {
-    name: 'has every metric of its own that the rules read, once a store has refused something',
+    name: 'has every metric of its own that the rules read, once a queue was full and a store has refused something (made to queue one request)',
     async run(sandbox) {
-      const { pod, stores } = await up(sandbox);
+      const stores = storesOf(sandbox);
+      const pod = sandbox.pod('Deployment', 'otel-collector');
+      writeFileSync(pod.file(CONFIG), readFileSync(pod.file(CONFIG), 'utf8').replace(/queue_size: \d+/g, 'queue_size: 1'));
+      await start(pod);
       const rules: string = sandbox.object('ConfigMap', 'prometheus').data['rules.yaml'];
       const names = new Set(rules.match(/\botelcol_\w+/g));
       assert.ok(names.size > 5, 'the rules read none');
@@ -202,9 +205,12 @@ const checks: readonly Check[] = [
         const metrics = await metricsOf(pod);
         return [...names].filter((name) => !new RegExp(`^${name}[ {]`, 'm').test(metrics));
       };
-      for (const signal of all) stores[signal].refuses = true;
-      await send(pod, 'refused');
-      await eventually(async () => (await lacking()).length === 0, 10, 'every metric is there').catch(async (error) => {
+      for (const signal of all) {
+        await eventually(async () => (await overGrpc(pod, signal, exported(signal, 'queued'))) !== 0, 10, `the queue of ${signal} is full`);
+        stores[signal].refuses = true;
+      }
+      startAll(stores);
+      await eventually(async () => (await lacking()).length === 0, 30, 'every metric is there').catch(async (error) => {
         throw new Error(`${error.message}, and these are not: ${await lacking()}`);
       });
     },

@@ -7,7 +7,7 @@ export const arangodb: RuleGroup = {
   rules: [
     {
       alert: 'ArangoDBReadOnly',
-      // The server may stop answering right after it has said so.
+      // The server may stop answering scrapes soon after it went read-only.
       expr: 'max_over_time(rocksdb_read_only[5m]) == 1',
       for: '0m',
       labels: { severity: 'page' },
@@ -30,7 +30,7 @@ export const arangodb: RuleGroup = {
     },
     {
       alert: 'ArangoDBOverloaded',
-      // While the queue is full it may answer no scrape either; the counter shows it afterwards.
+      // While its queue is full the server may not answer scrapes either; the counter shows it afterwards.
       expr: risen('arangodb_scheduler_queue_full_failures_total'),
       for: '0m',
       labels: { severity: 'page' },

@@ -9,8 +9,8 @@ export const celery: RuleGroup = {
   rules: [
     {
       alert: 'CeleryExporterBlind',
-      // Its scrapes fail for good once it has lost the broker; while the broker is away, RedisDown pages. And the connection by which it gets events
-      // may be dead while its scrapes succeed: then workers answer its questions, and it counts none of their heartbeats.
+      // After the broker was away its scrapes may fail until it is restarted; while the broker is away, RedisDown pages. It receives events by another
+      // connection, which may hang while scrapes succeed: then workers answer its questions, but none counts as up, for lack of heartbeats.
       expr: [
         `absent(celery_queue_length) and on () ${latest('redis_up{job="redis"}')} == 1`,
         `or sum(${latest('celery_active_worker_count')}) > 0 unless on () sum(${latest('celery_worker_up')}) > 0`,
@@ -18,10 +18,10 @@ export const celery: RuleGroup = {
       for: '10m',
       labels: { severity: 'page' },
       annotations: {
-        summary: 'Nobody watches the tasks',
+        summary: 'Tasks are not watched',
         description:
           'The exporter of Celery has not seen the queues or the events of the workers for 10 minutes: no other alert on tasks can fire.',
-        action: 'Restart celery-exporter: it does not always find back to a broker that was away. If that does not help, read its log.',
+        action: 'Restart celery-exporter: it does not always reconnect to a broker that was away. If that does not help, read its log.',
       },
     },
     {
@@ -48,7 +48,7 @@ export const celery: RuleGroup = {
     },
     {
       alert: 'CeleryTasksFail',
-      // The exporter makes a counter for each kind of exception when that occurs first, and for each worker anew.
+      // The exporter adds a counter when a worker first fails with an exception of that class.
       expr: `sum by (name) (${FAILED}) / sum by (name) (${FAILED} or ${risen('celery_task_succeeded_total')}) > 0.1`,
       for: '0m',
       labels: { severity: 'ticket' },

@@ -21,7 +21,7 @@ export const consul: RuleGroup = {
     },
     {
       alert: 'ConsulUnhealthy',
-      // A server that has left is no longer counted as unhealthy; then only the tolerance tells, which is always 0 for a single server.
+      // A server that has left does not count as unhealthy, but lowers the failure tolerance. That of a single server is always 0.
       expr: [
         `min by (job) (${ofLeader('consul_autopilot_healthy')}) == 0`,
         `or min by (job) (${ofLeader('consul_autopilot_failure_tolerance')}) == 0 and on (job) count by (job) (up) > 1`,

@@ -2,7 +2,7 @@
 interface Rule {
   readonly alert: string;
   readonly expr: string;
-  /** How long `expr` holds before the alert fires. What a burst may cause fires at once: after it nothing holds. */
+  /** How long `expr` has to hold before the alert fires: `0m` where a single burst matters. */
   readonly for: string;
   /** `page` wakes somebody, because users notice or data goes on being lost; `ticket` waits for the morning. */
   readonly labels: { readonly severity: 'page' | 'ticket' };

@@ -14,7 +14,7 @@ interface Case {
 const cases: readonly Case[] = parse(readFileSync(join(import.meta.dirname, 'promtool-tests.yaml'), 'utf8')).tests;
 const rules = ruleGroups.flatMap(({ rules }) => rules);
 
-/** Names of series in an expression, those in a range left out where told so. */
+/** The names of the series in an expression, with or without those that are read as a range. */
 function namesIn(expr: string, { ranges = true } = {}): string[] {
   const bare = expr
     .replace(/\{[^}]*\}/g, '')
@@ -24,6 +24,8 @@ function namesIn(expr: string, { ranges = true } = {}): string[] {
 }
 
 describe.each(rules)('$alert', ({ alert, expr, for: duration }) => {
+  const minutes = Number.parseInt(duration, 10) * (duration.endsWith('h') ? 60 : 1);
+
   test('fires in a case of promtool-tests.yaml', () => {
     const firing = cases.filter(({ promql_expr_test }) =>
       promql_expr_test.some(({ exp_samples }) =>
@@ -33,26 +35,25 @@ describe.each(rules)('$alert', ({ alert, expr, for: duration }) => {
     expect(firing.length).toBeGreaterThan(0);
   });
 
-  test('has all that it reads in the case of the healthy platform, where it keeps silent', () => {
+  test('is silent in the case of the healthy platform, which has every series that it reads', () => {
     const healthy = cases.find(({ name }) => name === 'a healthy platform');
     const series = new Set(healthy?.input_series.map((each) => each.series.replace(/\{.*/, '')));
     expect(namesIn(expr).filter((name) => !series.has(name))).toEqual([]);
   });
 
-  test('asks about failures by risen or rising only: the rate of a counter that is born with its first failure is 0', () => {
+  test('reads counters of failures by risen or rising only, because a counter that appears with its first failure has no rate', () => {
     const counters = [...expr.matchAll(/\b(?:rate|increase|delta)\(([^[]*)\[/g)].map(([, counter = '']) => counter);
     const rest = counters.reduce((text, counter) => text.replaceAll(risen(counter), '').replaceAll(rising(counter), ''), expr);
     expect(rest.match(/\b(rate|increase|delta)\(\w*(fail|error|refuse|reject|discard|drop|evict|limited|pressure|panic)\w*/)).toBeNull();
   });
 
-  test('fires at once on a burst, and only after that on what goes on', () => {
-    const minutes = Number.parseInt(duration, 10) * (duration.endsWith('h') ? 60 : 1);
+  test('has a `for` of 0 with risen, and one beyond its range with rising', () => {
     if (expr.includes('[30m] offset 30m')) expect(minutes).toBe(0);
     else if (/increase\(\w+\[10m\]\) > 0/.test(expr)) expect(minutes).toBeGreaterThan(10);
   });
 
-  test('outlasts a lost scrape while it waits: of what it reads, only `up` is there without a range', () => {
-    if (Number.parseInt(duration, 10) < 5) return;
+  test('reads only `up` without a range, so that a lost scrape does not start a long `for` anew', () => {
+    if (minutes < 5) return;
     const unranged = namesIn(expr.replace(/absent\([^)]*\)/g, ''), { ranges: false });
     expect(unranged.filter((name) => name !== 'up')).toEqual([]);
   });

@@ -1,7 +1,7 @@
 import { latest, risen, rising } from './expressions.ts';
 import type { RuleGroup } from './group.ts';
 
-/** Both run every 10 minutes. The first is 0 until it has succeeded once; the second counts runs with and without retention. */
+/** Both run every 10 minutes. The first is 0 until a run succeeds; the second has a series for runs with retention and one for runs without. */
 const RUNS = [
   'loki_compactor_apply_retention_last_successful_run_timestamp_seconds',
   'loki_boltdb_shipper_compact_tables_operation_last_successful_run_timestamp_seconds',
@@ -37,7 +37,7 @@ export const loki: RuleGroup = {
     },
     {
       alert: 'LokiFlushFails',
-      // A chunk stays in memory and is tried again.
+      // The chunk stays in memory, and Loki tries again.
       expr: `sum by (job) (${rising('loki_ingester_chunks_flush_failures_total')})`,
       for: '30m',
       labels: { severity: 'ticket' },
@@ -53,10 +53,10 @@ export const loki: RuleGroup = {
       for: '1h',
       labels: { severity: 'ticket' },
       annotations: {
-        summary: 'Loki does not tidy up',
+        summary: "Loki's retention or compaction does not succeed",
         description:
           'The last successful compaction or retention of {{ $labels.job }} is over 3 hours old, or there was none since it started: old lines stay, and searches get slow.',
-        action: "Read what the compactor says in Loki's log; the rights to delete and to list in the bucket are the usual reason.",
+        action: "Look for the compactor's errors in Loki's log; the rights to delete and to list in the bucket are the usual reason.",
       },
     },
     {
@@ -65,8 +65,8 @@ export const loki: RuleGroup = {
       for: '0m',
       labels: { severity: 'ticket' },
       annotations: {
-        summary: 'Loki failed at a request by its own fault',
-        description: '{{ $labels.job }} panicked {{ $value | printf "%.0f" }} times within an hour; each time one request was lost.',
+        summary: 'Loki panicked',
+        description: '{{ $labels.job }} panicked {{ $value | printf "%.0f" }} times within an hour; each time it failed a request.',
         action: "Loki's log has the stack; look for it among Loki's issues, and update.",
       },
     },

@@ -7,7 +7,7 @@ const anyOf = (counter: string, expression: (counter: string) => string) =>
 
 const REFUSED = 'otelcol_receiver_refused';
 
-/** What takes in all telemetry: what it refuses or drops is missing in the stores. */
+/** What carries all telemetry to its stores. */
 export const otelCollector: RuleGroup = {
   name: 'otel-collector',
   rules: [
@@ -24,7 +24,7 @@ export const otelCollector: RuleGroup = {
     },
     {
       alert: 'CollectorStuck',
-      // The range and `for` make half an hour together. A batch that its store never takes is tried again for ever and keeps a sender busy.
+      // Half an hour is the range plus `for`. A batch that its store never takes is retried for ever and occupies one of the exporter's senders.
       expr: [
         `min by (job, instance, exporter) (min_over_time(otelcol_exporter_queue_size[15m])) > 0`,
         `unless on (job, instance, exporter) (${anyOf('otelcol_exporter_sent', (counter) => `increase(${counter}[15m]) > 0`)})`,
@@ -33,15 +33,14 @@ export const otelCollector: RuleGroup = {
       labels: { severity: 'ticket' },
       annotations: {
         summary: '{{ $labels.exporter }} sends nothing',
-        description:
-          'For half an hour the queue of {{ $labels.exporter }} on {{ $labels.instance }} was never empty and nothing of it was sent.',
+        description: 'For half an hour the queue of {{ $labels.exporter }} on {{ $labels.instance }} was never empty and nothing was sent.',
         action:
           "If the store is up, the Collector's log has its answer: a batch above a limit of the store is never taken, so raise that limit.",
       },
     },
     {
       alert: 'CollectorRefuses',
-      // A full queue, or a full disk below it, counts at the exporter; a full memory counts at the receiver only.
+      // What a full queue or its full disk refuses is counted by the exporter too; what a full memory refuses, by the receiver only.
       expr: [
         `sum by (job, instance) (${anyOf(REFUSED, risen)})`,
         `or sum by (job, instance) (${anyOf('otelcol_exporter_enqueue_failed', risen)})`,

@@ -18,7 +18,7 @@ export const platform: RuleGroup = {
     },
     {
       alert: 'InstanceDown',
-      // More than half of the scrapes, so that one which answers now and then is noticed too.
+      // Half of the scrapes, because an instance that answers now and then is down too.
       expr: 'avg_over_time(up[10m]) < 0.5',
       for: '10m',
       labels: { severity: 'ticket' },

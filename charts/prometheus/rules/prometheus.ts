@@ -13,7 +13,7 @@ export const prometheus: RuleGroup = {
   rules: [
     {
       alert: 'PrometheusRulesFail',
-      // One evaluation that fails is made up for by the next.
+      // A single failed evaluation is harmless: the next is a minute later.
       expr: rising('prometheus_rule_evaluation_failures_total'),
       for: '15m',
       labels: { severity: 'page' },

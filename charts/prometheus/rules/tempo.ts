@@ -7,7 +7,7 @@ export const tempo: RuleGroup = {
   rules: [
     {
       alert: 'TempoStoresNothing',
-      // A block is closed and completed after 30 minutes at the latest. Spans that cannot be written for lack of disk space are counted nowhere.
+      // A block is completed 30 minutes after its first span. Spans that are lost because the disk is full are not counted.
       expr: [
         'sum by (job) (increase(tempo_distributor_spans_received_total[1h] offset 1h)) > 0',
         'and on (job) sum by (job) (increase(tempo_live_store_blocks_completed_total[2h])) == 0',
@@ -34,12 +34,12 @@ export const tempo: RuleGroup = {
     },
     {
       alert: 'TempoFlushFails',
-      // Tried again every 30 s for ever.
+      // Tempo tries again every 30 s, for ever.
       expr: `sum by (job) (${rising('tempo_live_store_local_failed_flushes_total')})`,
       for: '30m',
       labels: { severity: 'ticket' },
       annotations: {
-        summary: 'Tempo cannot hand its blocks to their store',
+        summary: 'Tempo cannot upload its blocks',
         description:
           'Uploads of {{ $labels.job }} have failed for half an hour. The blocks pile up on its disk; nothing is lost until that is full.',
         action: "Tempo's log has the answer of the bucket: its keys, its rights or the way to it.",
@@ -53,13 +53,13 @@ export const tempo: RuleGroup = {
       labels: { severity: 'ticket' },
       annotations: {
         summary: 'Tempo makes its senders wait',
-        description: 'Within an hour they waited {{ $value | printf "%.0f" }} s for {{ $labels.job }}: {{ $labels.reason }}.',
+        description: 'Within an hour senders waited {{ $value | printf "%.0f" }} s in all for {{ $labels.job }}: {{ $labels.reason }}.',
         action: 'waiting_for_live_traces asks for more memory, waiting_for_wal for a faster disk or more CPU.',
       },
     },
     {
       alert: 'TempoMaintenanceFails',
-      // Failed compactions are repeated, so a few are no trouble; retention runs once an hour.
+      // A failed compaction is repeated, so one or two are harmless; retention runs once an hour.
       expr: [
         `sum by (job) (${risen('tempodb_retention_errors_total')})`,
         `or sum by (job) (${risen('tempodb_compaction_errors_total')} or ${risen('tempo_backend_scheduler_jobs_failed_total')}) > 2`,
@@ -67,7 +67,7 @@ export const tempo: RuleGroup = {
       for: '0m',
       labels: { severity: 'ticket' },
       annotations: {
-        summary: 'Tempo does not tidy up its blocks',
+        summary: "Tempo's retention or compaction fails",
         description:
           '{{ $value | printf "%.0f" }} jobs of retention or compaction failed within an hour: old traces stay, and searches get slow.',
         action: "Tempo's log has the reason; the rights to delete and to list in the bucket are the usual one.",
@@ -103,7 +103,7 @@ export const tempo: RuleGroup = {
       for: '0m',
       labels: { severity: 'ticket' },
       annotations: {
-        summary: 'Metrics made of spans have a hole',
+        summary: 'Metrics made of spans lack some of them',
         description:
           '{{ $value | printf "%.0f" }} spans were stored within an hour, but not counted: {{ $labels.reason }}. They came too late, as after an outage.',
         action: 'After an outage do nothing: the traces are there. Otherwise look for a sender whose clock is wrong.',
