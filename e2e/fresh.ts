@@ -1,9 +1,13 @@
 import { isConflict } from '../cli/diagnose.ts';
+import type { Manifest } from '../lib/render.ts';
 import type { Cluster } from './cluster.ts';
 import type { Step } from './step.ts';
 
 /** Reasons of warnings that a start is full of: a probe that is not answered yet, a pod before its disk, what controllers do again. */
 const USUAL = ['Unhealthy', 'FailedToUpdateEndpoint', 'FailedToUpdateEndpointSlices', 'FailedToCreateEndpoint', 'FailedScheduling'];
+
+/** A kubelet that has not yet been sent a new ConfigMap or Secret mounts it at its next try. */
+const isUnsynced = ({ reason, message }: Manifest) => reason === 'FailedMount' && /failed to sync (configmap|secret) cache/.test(message);
 
 /** What `up --json` says of a workload: after how many seconds it was ready. */
 export interface Start {
@@ -53,7 +57,7 @@ async function assertCalm(cluster: Cluster): Promise<void> {
     ),
   );
   if (restarted.length > 0) throw new Error(restarted.join('\n'));
-  const bad = events.filter((event) => !USUAL.includes(event.reason) && !isConflict(event));
+  const bad = events.filter((event) => !USUAL.includes(event.reason) && !isConflict(event) && !isUnsynced(event));
   if (bad.length > 0)
     throw new Error(bad.map(({ involvedObject, reason, message }) => `${involvedObject.name}: ${reason} ${message}`).join('\n'));
 }
