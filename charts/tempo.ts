@@ -79,6 +79,8 @@ export class Tempo extends Chart {
         },
         // The compactor of Tempo 2 is gone: this is where 3 reads the retention from.
         backend_worker: { compaction: { block_retention: `${props.retention.toHours()}h` } },
+        // A job that a deleted pod left blocks all others of its kind, retention included, until it counts as dead: by default after a day.
+        backend_scheduler: { work: { dead_job_timeout: '1h' } },
         // From here on senders wait and keep their spans.
         live_store: { max_live_traces_bytes: memory.liveTraces },
         querier: { max_concurrent_queries: memory.queries },
@@ -109,8 +111,6 @@ export class Tempo extends Chart {
     deployment(peer, {
       replace: 'stop',
       tier: 'ingest',
-      // Its metrics and its jobs carry the host's name: with a pod's own, every restart would begin all series anew.
-      hostname: id,
       // It writes what is in memory to its log on the disk; uploads go on after the next start.
       grace: Duration.minutes(5),
       ...(bucket && { secretVariables: BUCKET_VARIABLES }),

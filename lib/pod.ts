@@ -41,8 +41,6 @@ export interface PodShape {
   /** From SIGTERM to SIGKILL. */
   readonly grace: Duration;
   readonly containers: readonly Container[];
-  /** The host's name as the program sees it. @default - the pod's name */
-  readonly hostname?: string;
   /** The user, the group and the group of the disks. @default 10001, no user of any node */
   readonly user?: number;
   /** The group of the processes, where the image's own files are another group's than the disks. @default - the user's number */
@@ -100,7 +98,6 @@ export function pod(
       // A Service named redis would set REDIS_PORT=tcp://… in every pod.
       enableServiceLinks: false,
       restartPolicy,
-      ...(shape.hostname !== undefined && { hostname: shape.hostname }),
       priorityClassName: priorityClass(peer.shared.namespace, shape.tier),
       terminationGracePeriodSeconds: shape.grace.toSeconds(),
       nodeSelector: { 'kubernetes.io/os': 'linux' },
