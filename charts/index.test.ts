@@ -268,6 +268,12 @@ test('one changed setting changes the pods that read it and no others', () => {
   expect(changed({ ...dev, images: { ...images, loki: 'docker.io/grafana/loki:3.8.0' } })).toEqual(['loki']);
 });
 
+test('the exporter of a Redis sends its password to no other host', () => {
+  const exporters = containers(build(profiles.prod)).filter(({ image }) => image === images.redisExporter);
+  expect(exporters.length).toBe(2);
+  for (const { env } of exporters) expect(env).toContainEqual({ name: 'REDIS_EXPORTER_DISABLE_SCRAPE_ENDPOINT', value: 'true' });
+});
+
 test('one number decides about quorum', () => {
   const consul = (servers: 1 | 3 | 5) => {
     const all = build({ ...profiles.dev, consul: { ...profiles.dev.consul, servers } });

@@ -4,12 +4,14 @@ import type { Construct } from 'constructs';
 import { config } from '../lib/config.ts';
 import { memory, ownDisk } from '../lib/disk.ts';
 import { type Endpoint, Peer, type Shared } from '../lib/peer.ts';
-import { http, shell, tcp } from '../lib/pod.ts';
+import { goMemory, http, shell, tcp } from '../lib/pod.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import type { Target } from '../lib/target.ts';
 import { statefulSet } from '../lib/workload.ts';
+import { containerMemory } from './redis/memory.ts';
 
 const PORTS = { redis: 6379, metrics: 9121 };
+const EXPORTER_MEMORY = Size.mebibytes(32);
 /** The password that this server was started with: a Secret that changes later must not make it look unready. */
 const PASSWORD = '/run/platform/password';
 
@@ -86,8 +88,7 @@ export class Redis extends Chart {
             `umask 077; cat ${secret.path('password')} >${PASSWORD}; exec redis-server /etc/redis/redis.conf - <<END\nrequirepass $(cat ${PASSWORD})\nEND`,
           ],
           ports: { redis: PORTS.redis },
-          // A fork that saves a busy dataset copies up to all of it; a cache never forks.
-          resources: { cpu: props.cpu, memory: Size.mebibytes(Math.ceil(maxmemory * (disk ? 2 : 1.25)) + 32) },
+          resources: { cpu: props.cpu, memory: containerMemory(props.maxmemory, disk !== undefined) },
           mounts: [
             file.at('/etc/redis'),
             secret.mount('password'),
@@ -101,9 +102,15 @@ export class Redis extends Chart {
         {
           name: 'exporter',
           image: props.exporter,
-          env: { REDIS_ADDR: `redis://localhost:${PORTS.redis}`, REDIS_PASSWORD: secret.env('password') },
+          env: {
+            REDIS_ADDR: `redis://localhost:${PORTS.redis}`,
+            REDIS_PASSWORD: secret.env('password'),
+            // /scrape?target= would send the password to whatever host the caller names.
+            REDIS_EXPORTER_DISABLE_SCRAPE_ENDPOINT: 'true',
+            ...goMemory(EXPORTER_MEMORY),
+          },
           ports: { metrics: PORTS.metrics },
-          resources: { cpu: Cpu.millis(5), memory: Size.mebibytes(32) },
+          resources: { cpu: Cpu.millis(5), memory: EXPORTER_MEMORY },
           readiness: http('/health', 'metrics'),
           liveness: tcp('metrics'),
         },
