@@ -1,13 +1,26 @@
-import { Chart, Duration } from 'cdk8s';
+import { Chart, Duration, Size } from 'cdk8s';
 import type { Construct } from 'constructs';
+import { scratch } from '../lib/disk.ts';
 import { type Endpoint, Peer, type Shared } from '../lib/peer.ts';
-import { http, type Resources, tcp } from '../lib/pod.ts';
+import { http, type Resources } from '../lib/pod.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import type { Target } from '../lib/target.ts';
 import { durationBuckets } from '../lib/telemetry.ts';
 import { deployment } from '../lib/workload.ts';
 
 const PORTS = { metrics: 9808 };
+
+/** kombu's options for the connection to the broker. */
+const transport = {
+  // Each scrape waits for replies of the workers, and kombu then also redelivers tasks unacknowledged for longer than this,
+  // an hour by default: leave that to the workers, whose timeout the app may have set. Three years.
+  visibility_timeout: 10 ** 8,
+  // As for the workers: without them a command waits for ever on a Redis that neither answers nor closes the connection.
+  socket_connect_timeout: 5,
+  socket_timeout: 15,
+  // Events are only received: the kernel has to notice that the other end is gone.
+  socket_keepalive: true,
+};
 
 export interface CeleryExporterSettings {
   readonly resources: Resources;
@@ -46,15 +59,25 @@ export class CeleryExporter extends Chart {
             CELERY_BROKER_PASSWORD: broker.secret.env('password'),
             CE_BROKER_URL: `redis://:$(CELERY_BROKER_PASSWORD)@${peer.connect(broker.endpoint)}/${broker.index}`,
             CE_PORT: `${PORTS.metrics}`,
+            CE_BROKER_TRANSPORT_OPTION: Object.entries(transport)
+              .map(([name, value]) => `${name}=${value}`)
+              .join(' '),
             // Without it the exporter ends when the broker is away.
             CE_RETRY_INTERVAL: '5',
             CE_QUEUES: props.queues.join(','),
             CE_BUCKETS: durationBuckets(0.05, props.longestTask).join(','),
+            // A `_created` series beside each counter and histogram would make the page twice as long.
+            PROMETHEUS_DISABLE_CREATED_SERIES: 'true',
           },
           ports: PORTS,
           resources: props.resources,
+          // waitress 3.0 writes a page of more than 1 MiB to a temporary file.
+          mounts: [scratch('/tmp', 'tmp', Size.mebibytes(64))],
+          // Once 0.12.2 has reached its broker, /health answers 200 for ever.
           readiness: http('/health', 'metrics'),
-          liveness: tcp('metrics'),
+          // Releases without celery-exporter#365 may answer 500 to every scrape after the broker was lost: only a restart helps.
+          // A scrape takes 2 s. Five minutes, so that a Redis that restarts takes no exporter with it.
+          liveness: { ...http('/metrics', 'metrics'), periodSeconds: 60, timeoutSeconds: 15, failureThreshold: 5 },
         },
       ],
     });

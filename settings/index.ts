@@ -66,7 +66,6 @@ const base = {
   consul: { datacenter: 'dc1' },
   app: { name: 'symphainy-platform', version: '1.0.0' },
   celeryBeat: { disk: gibibytes(1), resources: resources(millis(20), mebibytes(160)) },
-  celeryExporter: { resources: resources(millis(20), mebibytes(128)) },
 };
 
 /** Fits a one-node cluster of 2 CPUs and 6 GiB: one of each, small disks. */
@@ -88,6 +87,7 @@ const dev: Settings = {
       { name: 'default', queues: ['celery', 'slow'], replicas: 1, concurrency: 2, resources: resources(millis(150), mebibytes(384)) },
     ],
   },
+  celeryExporter: { resources: resources(millis(20), mebibytes(192)) },
   grafana: { disk: gibibytes(1), resources: resources(millis(75), mebibytes(384)) },
 };
 
@@ -126,6 +126,7 @@ const prod: Settings = {
       { name: 'slow', queues: ['slow'], replicas: 2, max: 4, concurrency: 2, resources: resources(millis(250), mebibytes(512)) },
     ],
   },
+  celeryExporter: { resources: resources(millis(20), mebibytes(384)) },
   grafana: { disk: gibibytes(8), resources: resources(millis(250), mebibytes(768)) },
 };
 

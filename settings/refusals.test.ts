@@ -80,6 +80,11 @@ const cases: [string, Settings, string][] = [
     'settings.grafana.resources.memory is 256 MiB: it needs 320 MiB (a public measurement of Grafana 13.2.3',
   ],
   [
+    'no room for the tasks that the exporter keeps',
+    { ...dev, celeryExporter: { resources: { ...dev.celeryExporter.resources, memory: Size.mebibytes(128) } } },
+    'settings.celeryExporter.resources.memory is 128 MiB: it needs 160 MiB (it keeps 10,000 tasks and has no option for fewer',
+  ],
+  [
     'too little memory for so many processes',
     { ...dev, celeryWorker: { pools: [{ ...pool, concurrency: 8 }] } },
     'settings.celeryWorker.pools[0].resources.memory is 384 MiB: a worker with 8 processes needs 576 MiB',
