@@ -9,6 +9,7 @@ import type { SecretRef } from '../lib/secret.ts';
 import type { Target } from '../lib/target.ts';
 import { job, statefulSet } from '../lib/workload.ts';
 import acl from './consul/acl.sh';
+import { autopilotFile } from './consul/autopilot.ts';
 import { policyFiles } from './consul/policies.ts';
 import start from './consul/start.sh';
 
@@ -33,7 +34,7 @@ interface ConsulProps extends ConsulSettings {
   readonly watch: readonly Endpoint[];
 }
 
-/** Consul servers, ACLs on, and the Job that brings in the policies and tokens which others use. */
+/** Consul servers, ACLs on, and the Job that brings in Autopilot's settings and the policies and tokens which others use. */
 export class Consul extends Chart {
   readonly consul: Endpoint<'consul'>;
   readonly dns: { readonly tcp: Endpoint<'dns'>; readonly udp: Endpoint<'dns-udp'> };
@@ -70,9 +71,10 @@ export class Consul extends Chart {
       disable_update_check: true,
       bootstrap_expect: servers,
       retry_join: [`${members.name}.${shared.namespace}.svc.cluster.local`],
-      // A server that is stopped says goodbye, and never one more than the quorum can miss.
+      // A server that is stopped leaves the Raft peers, and is a new one without a vote when it starts again.
       leave_on_terminate: true,
-      ...(servers > 1 && { autopilot: { cleanup_dead_servers: true, min_quorum: Math.floor(servers / 2) + 1 } }),
+      // By default a server that was off for a week refuses to start. Which servers there are is decided by the StatefulSet.
+      server_rejoin_age_max: '87600h',
       acl: { enabled: true, default_policy: 'deny', enable_token_persistence: true },
       telemetry: { prometheus_retention_time: '2m', disable_hostname: true },
       services,
@@ -107,10 +109,15 @@ export class Consul extends Chart {
             // Where a snapshot is put together.
             scratch('/tmp', 'tmp', Size.mebibytes(128)),
           ],
-          // 200 with an empty string means that there is no leader.
-          readiness: shell(
-            `case "$(curl --silent --max-time 4 http://127.0.0.1:${API.consul}/v1/status/leader)" in '"'?*'"') ;; *) exit 1 ;; esac`,
-          ),
+          readiness: {
+            // 200 with an empty string means that there is no leader.
+            ...shell(
+              `case "$(curl --silent --max-time 4 http://127.0.0.1:${API.consul}/v1/status/leader)" in '"'?*'"') ;; *) exit 1 ;; esac`,
+            ),
+            // Autopilot gives a server its vote after 10 s of good health, and looks every 10 s. Rollouts and drains stop the next
+            // server once this one is ready: 30 s after it found a leader.
+            ...(servers > 1 && { successThreshold: 4 }),
+          },
           // Restarting a server because the cluster has no leader would only make it longer.
           liveness: tcp('consul'),
         },
@@ -118,7 +125,7 @@ export class Consul extends Chart {
     });
 
     const keeper = new Peer(this, `${id}-acl`, shared, { component: 'bootstrap', image: props.image });
-    const scripts = config(keeper, () => ({ 'acl.sh': acl, ...policyFiles() }));
+    const scripts = config(keeper, () => ({ 'acl.sh': acl, 'autopilot.json': autopilotFile(servers), ...policyFiles() }));
     job(keeper, {
       tier: 'data',
       grace: Duration.seconds(5),

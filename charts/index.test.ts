@@ -279,10 +279,15 @@ test('one number decides about quorum', () => {
     const all = build({ ...profiles.dev, consul: { ...profiles.dev.consul, servers } });
     return {
       ...JSON.parse(named(all, 'ConfigMap', 'consul').data['consul.json']),
+      ...JSON.parse(named(all, 'ConfigMap', 'consul-acl').data['autopilot.json']),
       replicas: named(all, 'StatefulSet', 'consul').spec.replicas,
+      // Another name is another Job: it runs again when the number changes.
+      job: all.find(({ kind, metadata }) => kind === 'Job' && metadata.name.startsWith('consul-acl-'))?.metadata.name,
     };
   };
-  expect(consul(1)).toMatchObject({ replicas: 1, bootstrap_expect: 1 });
-  expect(consul(3)).toMatchObject({ replicas: 3, bootstrap_expect: 3, autopilot: { min_quorum: 2 } });
-  expect(consul(5)).toMatchObject({ replicas: 5, bootstrap_expect: 5, autopilot: { min_quorum: 3 } });
+  const [one, three, five] = [consul(1), consul(3), consul(5)];
+  expect(one).toMatchObject({ replicas: 1, bootstrap_expect: 1, MinQuorum: 1 });
+  expect(three).toMatchObject({ replicas: 3, bootstrap_expect: 3, MinQuorum: 2 });
+  expect(five).toMatchObject({ replicas: 5, bootstrap_expect: 5, MinQuorum: 3 });
+  expect(new Set([one.job, three.job, five.job]).size).toBe(3);
 });

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { promises as dns } from 'node:dns';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Manifest } from '../lib/render.ts';
 import { type Check, containersOf, replaceIn, type Service } from './check.ts';
 import type { Pod } from './pod.ts';
@@ -82,6 +84,16 @@ async function answersByTcp(pod: Pod, service: string): Promise<number> {
 }
 
 const KEPT = '/v1/kv/app/kept';
+const AUTOPILOT = '/v1/operator/autopilot/configuration';
+
+/** The names of Consul's metrics that the rules and the dashboards read. */
+function metricsRead(manifests: readonly Manifest[]): readonly string[] {
+  const read = manifests.filter(({ kind, metadata }) => kind === 'ConfigMap' && /^(prometheus|grafana)/.test(metadata.name));
+  const files = read.flatMap(({ data }) => Object.values<string>(data));
+  const found = new Set(files.join('\n').match(/\bconsul_\w+/g));
+  assert.ok(found.size > 0, 'no rule and no dashboard reads a metric of Consul');
+  return [...found];
+}
 
 const checks: readonly Check[] = [
   {
@@ -210,6 +222,69 @@ const checks: readonly Check[] = [
     within: 150,
   },
   {
+    name: 'a server that was off for eight days takes part again',
+    async run(sandbox) {
+      const { first, pods, members } = await up(sandbox);
+      const last = members.at(-1);
+      assert.ok(last);
+      await last.server.kill();
+      const eightDaysAgo = Math.floor(Date.now() / 1000) - 8 * 86_400;
+      writeFileSync(last.pod.file('/consul/data/server_metadata.json'), JSON.stringify({ last_seen_unix: eightDaysAgo }));
+      last.pod.start();
+      await last.pod.until('readiness', 60);
+      await eventually(async () => (await peers(first)) === pods.length, 60, 'it takes part again');
+    },
+    broken: {
+      by: (all) => replaceIn(all, 'consul', 'consul.json', /"server_rejoin_age_max": "\w+",/, ''),
+      says: /readiness probe/,
+    },
+    within: 150,
+  },
+  {
+    name: 'a server that left and comes back is not ready before it votes',
+    when: hasMajority,
+    async run(sandbox) {
+      const { first, pods, members } = await keyed(sandbox);
+      const last = members.at(-1);
+      assert.ok(last);
+      assert.equal(await last.server.stop(30), 0, 'it did not end well');
+      await eventually(async () => (await peers(first)) === pods.length - 1, 45, 'the others go on without it');
+      last.pod.start();
+      await last.pod.ready(120);
+      const { Servers } = JSON.parse(await allowed(sandbox, 'management-token')(first, 'GET', '/v1/operator/raft/configuration'));
+      const votes = Servers.filter(({ Voter }: { Voter: boolean }) => Voter).map(({ Address }: { Address: string }) => Address);
+      assert.ok(votes.includes(`${last.pod.address}:8300`), `it is ready, and only ${votes.length} of ${pods.length} servers vote`);
+    },
+    broken: {
+      by: (all) => {
+        containersOf(all, 'consul')[0].readinessProbe.successThreshold = 1;
+      },
+      says: /it is ready, and only 2 of 3 servers vote/,
+    },
+    within: 240,
+  },
+  {
+    name: 'has every metric that the rules and the dashboards read, also when nothing has changed for three minutes',
+    async run(sandbox) {
+      const { pods } = await keyed(sandbox);
+      await pause(180_000);
+      const pages = await Promise.all(
+        pods.map((pod) => allowed(sandbox, 'metrics-token')(pod, 'GET', '/v1/agent/metrics?format=prometheus')),
+      );
+      for (const name of metricsRead(sandbox.manifests)) {
+        assert.ok(
+          pages.some((page) => new RegExp(`^${name}[ {]`, 'm').test(page)),
+          `${name} is read, and no server has it`,
+        );
+      }
+    },
+    broken: {
+      by: (all) => replaceIn(all, 'prometheus', 'rules.yaml', 'consul_autopilot_healthy', 'consul_raft_peers'),
+      says: /consul_raft_peers is read, and no server has it/,
+    },
+    within: 300,
+  },
+  {
     name: 'SIGKILL of the leader: the others elect one and take writes; it comes back and has them',
     when: hasMajority,
     async run(sandbox) {
@@ -258,6 +333,23 @@ const checks: readonly Check[] = [
       says: /ready without a leader/,
     },
     within: 150,
+  },
+  {
+    name: "the Job sets Autopilot to the profile's number of servers, whatever it was before",
+    async run(sandbox) {
+      const { first, pods } = await up(sandbox);
+      const manage = allowed(sandbox, 'management-token');
+      await manage(first, 'PUT', AUTOPILOT, '{"CleanupDeadServers":false,"MinQuorum":7}');
+      await job(sandbox.pod('Job', 'consul-acl'));
+      const { CleanupDeadServers, MinQuorum } = JSON.parse(await manage(first, 'GET', AUTOPILOT));
+      assert.equal(MinQuorum, Math.floor(pods.length / 2) + 1, `of ${pods.length} servers, Autopilot keeps at least ${MinQuorum}`);
+      assert.equal(CleanupDeadServers, true, 'Autopilot removes no dead server');
+    },
+    broken: {
+      by: (all) => replaceIn(all, 'consul-acl', 'acl.sh', `must PUT ${AUTOPILOT}`, `must GET ${AUTOPILOT}`),
+      says: /Autopilot keeps at least 7/,
+    },
+    within: 120,
   },
   {
     name: 'the Job changes nothing when it runs again; no list of processes shows a secret, and files of some are for their user alone',

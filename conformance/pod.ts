@@ -138,6 +138,17 @@ export class Pod {
     return undefined;
   }
 
+  /** Asks as often as a kubelet does, until it would call the container ready. Throws when it would not within that time. */
+  async ready(seconds: number, container?: string): Promise<void> {
+    const { periodSeconds = 10, successThreshold = 1 } = this.container(container).readinessProbe ?? {};
+    const end = performance.now() + seconds * 1000;
+    for (let successes = 0; ; await pause(periodSeconds * 1000)) {
+      successes = (await this.probe('readiness', container)) ? successes + 1 : 0;
+      if (successes >= successThreshold) return;
+      if (performance.now() > end) throw new Error(`not within ${seconds} s: ${this.name} is ready`);
+    }
+  }
+
   /** `http://ADDRESS:PORT` of a named port. */
   url(port: string): string {
     const found = this.spec.containers.find(({ ports }) => ports?.some(({ name }) => name === port));

@@ -46,6 +46,7 @@ interface ProbeManifest {
   readonly periodSeconds?: number;
   readonly timeoutSeconds?: number;
   readonly failureThreshold?: number;
+  readonly successThreshold?: number;
 }
 
 /** A pod's spec, as far as tools and rules read it. */

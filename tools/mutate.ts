@@ -46,6 +46,7 @@ const mutations: readonly (readonly [what: string, file: string, from: string, t
     "            memory('/run/platform', 'memory', Size.mebibytes(1)),\n            ownDisk",
     '            ownDisk',
   ],
+  ['a server that is ready before it votes', 'charts/consul.ts', '...(servers > 1 && { successThreshold: 4 }),', ''],
   ['servers under another Service', 'charts/consul.ts', '      service: members,', '      service: api,'],
   ['a disk that is not mounted', 'charts/tempo.ts', "props.storage.at('/var/tempo'), ", ''],
   ['remote write to a wrong port', 'charts/tempo.ts', '`http://${metricStore}/api/v1/write`', "'http://prometheus:9091/api/v1/write'"],

@@ -1,4 +1,5 @@
-# Gives Consul the policies beside this script and the tokens of the Secret. Safe to run at any time; prints no secret.
+# Gives Consul the settings of Autopilot and the policies beside this script, and the tokens of the Secret. Safe to run at any
+# time; prints no secret.
 set -eu
 umask 077
 here=$(dirname "$0")
@@ -39,6 +40,17 @@ case $(ask GET /v1/acl/token/self) in
   exit 1
   ;;
 *) say 'the management token could not be checked; the next try begins anew' >&2; exit 1 ;;
+esac
+
+wanted=$(sed 's/}$//' "$here/autopilot.json")
+[ -n "$wanted" ] || { say "$here/autopilot.json: it is empty" >&2; exit 1; }
+now=$(must GET /v1/operator/autopilot/configuration)
+case $now in
+"$wanted"*) say 'autopilot: as it should be' ;;
+*)
+  must PUT /v1/operator/autopilot/configuration "$here/autopilot.json" >"$MEMORY/answer"
+  say 'autopilot: changed'
+  ;;
 esac
 
 for policy in agent app metrics anonymous; do

@@ -17,6 +17,7 @@ import { plainSecrets } from './plain-secrets.ts';
 import { type Facts, Platform, type Rule } from './platform.ts';
 import { policies } from './policies.ts';
 import { probes } from './probes.ts';
+import { quorums } from './quorums.ts';
 import { quota } from './quota.ts';
 import { resources } from './resources.ts';
 import { scrapes } from './scrapes.ts';
@@ -42,6 +43,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   plainSecrets,
   policies,
   probes,
+  quorums,
   quota,
   resources,
   scrapes,

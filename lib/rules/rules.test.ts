@@ -43,7 +43,7 @@ function good(): Map<string, Manifest[]> {
         ports: { redis: 6379, metrics: 9121 },
         resources,
         mounts: [secret.mount('password'), ownDisk('/data', 'data', Size.gibibytes(1), shared)],
-        readiness: http('/ready', 'redis'),
+        readiness: { ...http('/ready', 'redis'), successThreshold: 3 },
         liveness: tcp('redis'),
       },
     ],
@@ -423,6 +423,13 @@ const cases: Record<keyof typeof rules, [string, Break, string][]> = {
       'it asks the port web, which client does not declare; ask one of http',
     ],
     ['no liveness', (find) => delete container(find('Deployment', 'client')).livenessProbe, 'livenessProbe: there is none'],
+  ],
+  quorums: [
+    [
+      'a server that may be the only one with a vote',
+      (find) => (container(find('StatefulSet', 'server')).readinessProbe.successThreshold = 1),
+      'all.yaml: StatefulSet server: spec.template.spec.containers[0].readinessProbe.successThreshold: one of 3 servers is ready 0 s after it answers, and votes up to 20 s later; let the probe succeed for 20 s (quorums)',
+    ],
   ],
   quota: [
     [
