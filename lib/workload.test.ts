@@ -38,10 +38,11 @@ test('a StatefulSet keeps its disks, needs no order and has a headless Service',
   expect(of('PodDisruptionBudget').spec).toMatchObject({ maxUnavailable: 1, selector: { matchLabels: selector } });
 });
 
-test('one pod has nothing to be spread from, and no budget that would hold up a drain', () => {
+test('one pod has nothing to be spread from, no budget that would hold up a drain, and nothing to wait for', () => {
   const of = rendered((chart) => deployment(peer(chart, 'a'), { ...shape(), replace: 'stop' }));
   expect(of('Deployment').spec).toMatchObject({ replicas: 1, strategy: { type: 'Recreate' } });
   expect(of('Deployment').spec.template.spec).not.toHaveProperty('topologySpreadConstraints');
+  expect(of('Deployment').spec.template.spec.containers[0]).not.toHaveProperty('lifecycle');
   expect(() => of('PodDisruptionBudget')).toThrow('0 objects of kind PodDisruptionBudget');
 });
 
@@ -66,9 +67,10 @@ test('Deployments with a disk each are one set of pods: spread and budgeted toge
     expect(each?.spec.template.spec.volumes).toEqual([{ name: 'data', persistentVolumeClaim: { claimName: `a-${index}` } }]);
     expect(each?.spec.template.spec.topologySpreadConstraints[0].labelSelector).toEqual(everyPod);
   }
-  expect(first?.spec.template.spec.containers[0]).not.toHaveProperty('lifecycle');
-  expect(second?.spec.template.spec.containers[0].lifecycle).toEqual({ preStop: { sleep: { seconds: 30 } } });
-  expect(second?.spec.template.spec.terminationGracePeriodSeconds).toBe(first?.spec.template.spec.terminationGracePeriodSeconds + 30);
+  const waits = [first, second].map((each) => each?.spec.template.spec.containers[0].lifecycle.preStop.sleep.seconds);
+  expect(waits).toEqual([5, 35]);
+  const graces = [first, second].map((each) => each?.spec.template.spec.terminationGracePeriodSeconds);
+  expect(graces).toEqual([6, 36]);
   const budgets = all.filter(({ kind }) => kind === 'PodDisruptionBudget');
   expect(budgets.map(({ spec }) => spec.selector)).toEqual([everyPod]);
 });

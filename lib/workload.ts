@@ -62,7 +62,7 @@ export function deployment(peer: Peer, shape: DeploymentShape): void {
   const selector = peer.selector(name);
   // A change of the manifests replaces all siblings at once. Each keeps serving until those before it are back:
   // kube-proxy sends traffic to pods that are stopping as long as no other is ready.
-  const wait = sibling.index * TURN;
+  const wait = sibling.of > 1 ? LEAVE + sibling.index * TURN : 0;
   const template = pod(peer, { ...shape, grace: Duration.seconds(shape.grace.toSeconds() + wait) }, name);
   const props: k8s.KubeDeploymentProps = {
     metadata: metadata(peer, name, name, shape, shape.replace === 'stop' ? ['deployment-strategy', 'deployment-replicas'] : []),
@@ -96,6 +96,8 @@ export function oneDiskEach(peer: Peer, disks: readonly Disk[], shape: (disk: Di
   if (disks.length > 1) budget(peer, peer.name, peer.everyPod);
 }
 
+/** Seconds until no node sends traffic to a pod that is stopping, where there is another. */
+const LEAVE = 5;
 /** Seconds in which a pod stops and its successor is ready. */
 const TURN = 30;
 
