@@ -61,7 +61,7 @@ test('what the pods reserve has to fit beside what is there, and the own namespa
 test('dev fits on a node of 2 CPUs and 6 GiB, beside what a cluster of one node runs itself', () => {
   // What is left of 6 GiB by the system and by the kubelet's eviction threshold; the control plane and the network of kind.
   const small = node({ status: { allocatable: { cpu: '2', memory: '5800Mi' }, images: [{ names: [images.app] }] } });
-  const requests = { cpu: '750m', memory: '290Mi' };
+  const requests = { cpu: '950m', memory: '290Mi' };
   const others = { metadata: { name: 'x', namespace: 'kube-system' }, spec: { containers: [{ resources: { requests } }] } };
   expect(on({ nodes: [small], pods: [others as unknown as Manifest] })).toEqual([]);
 });
