@@ -114,7 +114,7 @@ const mutations: readonly (readonly [what: string, file: string, from: string, t
   [
     'a quota that is too small',
     'settings/index.ts',
-    'quota: { cpu: units(2), memory: gibibytes(4)',
+    'quota: { cpu: units(2), memory: gibibytes(5)',
     'quota: { cpu: units(2), memory: gibibytes(3)',
   ],
   ['a floating tag', 'settings/images.ts', 'redis:7.2.16-alpine', 'redis:7-alpine'],
