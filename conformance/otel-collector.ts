@@ -195,8 +195,8 @@ const checks: readonly Check[] = [
     name: 'has every metric of its own that the rules read, once a queue was full and a store has refused something (made to queue one request)',
     async run(sandbox) {
       const stores = storesOf(sandbox);
-      const pod = sandbox.pod('Deployment', 'otel-collector');
-      writeFileSync(pod.file(CONFIG), readFileSync(pod.file(CONFIG), 'utf8').replace(/queue_size: \d+/g, 'queue_size: 1'));
+      const pod = sandbox.pod('Deployment', 'otel-collector-0');
+      change(pod, /sizer: bytes(\n +)queue_size: \d+/g, 'sizer: requests$1queue_size: 1');
       await start(pod);
       const rules: string = sandbox.object('ConfigMap', 'prometheus').data['rules.yaml'];
       const names = new Set(rules.match(/\botelcol_\w+/g));
