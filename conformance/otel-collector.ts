@@ -23,7 +23,7 @@ type Stores = ReturnType<typeof storesOf>;
 /** The collector, up and ready, and the stores. */
 async function up(sandbox: Sandbox, { away = false } = {}) {
   const stores = storesOf(sandbox);
-  if (!away) startAll(stores);
+  if (!away) await startAll(stores);
   const pod = sandbox.pod('Deployment', 'otel-collector-0');
   return { pod, stores, collector: await start(pod) };
 }
@@ -45,8 +45,8 @@ async function arrive(stores: Stores, name: string, seconds: number): Promise<vo
 
 const metricsOf = async (pod: Pod) => (await fetch(`${pod.url('metrics')}/metrics`)).text();
 
-function startAll(stores: Stores): void {
-  for (const signal of all) stores[signal].start();
+async function startAll(stores: Stores): Promise<void> {
+  for (const signal of all) await stores[signal].start();
 }
 
 /** Changes the pod's copy of the configuration: texts and what replaces them, in turn. */
@@ -121,13 +121,14 @@ const checks: readonly Check[] = [
     broken: { by: misconfigured('loki:3100/otlp', 'loki:3100/otlp/v1/logs'), says: /logs by grpc arrive/ },
   },
   {
-    name: 'refuses while its memory is full, over gRPC and over HTTP, and takes again (memory limited to 48 MiB)',
+    name: 'refuses while its memory is full, over gRPC and over HTTP, and takes again (memory limited to 48 MiB, a queue that does not fill)',
     within: 180,
     async run(sandbox) {
       const pod = sandbox.pod('Deployment', 'otel-collector-0');
       change(pod, / limit_percentage: \d+/, ' limit_mib: 48', /spike_limit_percentage: \d+/, 'spike_limit_mib: 8');
+      change(pod, /queue_size: \d+/g, `queue_size: ${2 ** 33}`, /(create_directory: true\n +max_size:) \d+/, `$1 ${2 ** 33}`);
       await start(pod);
-      await press(pod, 40);
+      await press(pod, 150);
       await eventually(async () => (await overHttp(pod, 'logs', exported('logs', 'afterwards'))) === 200, 60, 'it takes again');
     },
     broken: { by: misconfigured(/- memory_limiter/g, ''), says: /does not refuse/ },
@@ -141,7 +142,7 @@ const checks: readonly Check[] = [
       change(pod, /queue_size: \d+/g, `queue_size: ${24 << 20}`);
       await start(pod);
       const accepted = await press(pod, 40);
-      startAll(stores);
+      await startAll(stores);
       await eventually(async () => (await overHttp(pod, 'logs', exported('logs', 'afterwards'))) === 200, 60, 'it takes again');
       await eventually(() => accepted.every((sender) => stores.logs.has(sender)), 60, 'all that it accepted arrives');
     },
@@ -159,7 +160,7 @@ const checks: readonly Check[] = [
       await pause(60_000);
       const failed = (await metricsOf(pod)).match(/^otelcol_exporter_send_failed_.* [1-9]\d*$/m);
       assert.equal(failed, null, 'something was given up');
-      startAll(stores);
+      await startAll(stores);
       await arrive(stores, 'while-away', 120);
     },
     broken: { by: misconfigured(/max_elapsed_time: 0s/g, 'max_elapsed_time: 30s'), says: /given up/ },
@@ -173,7 +174,7 @@ const checks: readonly Check[] = [
       const second = await start(pod);
       await send(pod, 'before-sigkill');
       await second.kill();
-      startAll(stores);
+      await startAll(stores);
       await start(pod);
       for (const sender of ['before-sigterm', 'before-sigkill']) await arrive(stores, sender, 30);
     },
@@ -209,7 +210,7 @@ const checks: readonly Check[] = [
         await eventually(async () => (await overGrpc(pod, signal, exported(signal, 'queued'))) !== 0, 10, `the queue of ${signal} is full`);
         stores[signal].refuses = true;
       }
-      startAll(stores);
+      await startAll(stores);
       await eventually(async () => (await lacking()).length === 0, 30, 'every metric is there').catch(async (error) => {
         throw new Error(`${error.message}, and these are not: ${await lacking()}`);
       });

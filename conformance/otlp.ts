@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { connect, createServer as createGrpcServer } from 'node:http2';
 import type { Server, Socket } from 'node:net';
@@ -63,7 +64,8 @@ export class Store {
     this.address = sandbox.address(signals[signal].store.host);
   }
 
-  start(): void {
+  /** Answers from now on. */
+  async start(): Promise<void> {
     const grpc = this.signal === 'traces';
     const answer: RequestListener = async (request, response) => {
       const body = Buffer.concat(await request.toArray());
@@ -78,7 +80,7 @@ export class Store {
     };
     this.server = grpc ? createGrpcServer(answer as never) : createServer(answer);
     this.server.on('connection', (socket) => this.sockets.add(socket));
-    this.server.listen(signals[this.signal].store.port, this.address);
+    await once(this.server.listen(signals[this.signal].store.port, this.address), 'listening');
   }
 
   stop(): void {
