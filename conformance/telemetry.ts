@@ -123,6 +123,7 @@ const checks: readonly Check[] = [
     says: /all 3501 traces arrive/,
   }),
   oversized('logs', { by: collectorWith(/max_size: 4194304/g, 'max_size: 2000000'), says: /all 3501 logs arrive/ }),
+  oversized('metrics', { by: collectorWith('/api/v1/otlp', '/api/v1/otpl'), says: /all 3501 metrics arrive/ }),
   {
     name: 'every collector is stopped and started while Tempo is away: all that they accepted arrives',
     within: 120,
