@@ -26,7 +26,7 @@ print(json.dumps({"accepted": accepted, "refused": refused}))
 
 /** Two collectors in place of one, replaced by one change of the manifests while their store is away. */
 export const twoCollectors: Step = {
-  name: 'two collectors replaced by one change while Tempo is away: one of them always serves, and every accepted span arrives',
+  name: 'two collectors replaced by one change while Tempo is away: at most one request in a hundred is refused, and every accepted span arrives',
   extra: true,
   async run(cluster) {
     const project = copy();
@@ -40,7 +40,7 @@ export const twoCollectors: Step = {
       // Brings Tempo back, too.
       await cluster.must('up', ['--force'], project);
       const { accepted, refused }: { accepted: readonly string[]; refused: number } = JSON.parse(await sending);
-      if (refused > 3) throw new Error(`${refused} of ${accepted.length + refused} requests were refused`);
+      if (refused * 100 > accepted.length) throw new Error(`${refused} of ${accepted.length + refused} requests were refused`);
       await cluster.kubectl.forward('tempo', 3200, async (address) => {
         for (const trace of accepted) {
           const found = async () => (await fetch(`http://${address}/api/traces/${trace}`)).status === 200;
