@@ -76,7 +76,7 @@ const dev: Settings = {
   setup: { quota: { cpu: units(2), memory: gibibytes(5), disk: gibibytes(32) } },
   arangodb: { ...base.arangodb, disk: gibibytes(4), resources: resources(millis(150), gibibytes(1)) },
   redis: { maxmemory: mebibytes(96), cpu: millis(50), disk: gibibytes(1) },
-  consul: { ...base.consul, servers: 1, disk: gibibytes(1), resources: resources(millis(50), mebibytes(128)) },
+  consul: { ...base.consul, servers: 1, disk: gibibytes(1), resources: resources(millis(50), mebibytes(192)) },
   tempo: { retention: Duration.days(2), maxSeries: 10_000, disk: gibibytes(4), resources: resources(millis(100), mebibytes(448)) },
   loki: { retention: Duration.days(2), disk: gibibytes(4), resources: resources(millis(75), mebibytes(320)) },
   prometheus: { retention: Duration.days(7), disk: gibibytes(4), resources: resources(millis(75), mebibytes(288)) },
