@@ -1,10 +1,10 @@
 import { Chart, Duration, Size } from 'cdk8s';
 import { Cpu } from 'cdk8s-plus-27';
 import type { Construct } from 'constructs';
+import { Component, type Endpoint, type Shared } from '../lib/component.ts';
 import { config } from '../lib/config.ts';
 import { ownDisk, scratch } from '../lib/disk.ts';
 import { tagOf } from '../lib/image.ts';
-import { type Endpoint, Peer, type Shared } from '../lib/peer.ts';
 import { cpuLimit, http, type Resources, tcp } from '../lib/pod.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import type { Target } from '../lib/target.ts';
@@ -70,9 +70,9 @@ export class ArangoDB extends Chart {
   constructor(scope: Construct, id: string, shared: Shared, props: ArangoDBProps) {
     super(scope, id, shared);
     const { database, username, secret, resources } = props;
-    const peer = new Peer(this, id, shared, { component: 'database', image: props.image });
+    const component = new Component(this, id, shared, { role: 'database', image: props.image });
     // A busy or failed server answers its readiness probe with 503: its metrics must be found then above all.
-    const service = peer.serve(PORTS, { headless: true, early: true });
+    const service = component.serve(PORTS, { headless: true, publishNotReadyAddresses: true });
 
     const { detected, options } = memory(resources.memory);
     const args = [
@@ -96,7 +96,7 @@ export class ArangoDB extends Chart {
       scratch('/var/lib/arangodb3-apps', 'apps', Size.mebibytes(64)),
       scratch('/tmp', 'tmp', Size.mebibytes(64)),
     ];
-    statefulSet(peer, {
+    statefulSet(component, {
       service,
       tier: 'data',
       // Only the upgrade may mount the disk while it runs.
@@ -132,7 +132,7 @@ export class ArangoDB extends Chart {
 
     if (props.upgrade) {
       // arangod upgrades the data and exits. It fails while the former server still holds RocksDB's lock, and the Job tries again.
-      job(new Peer(this, `${id}-upgrade`, shared, { component: 'upgrade', image: props.image }), {
+      job(new Component(this, `${id}-upgrade`, shared, { role: 'upgrade', image: props.image }), {
         tier: 'data',
         grace: Duration.minutes(2),
         group: 0,
@@ -149,7 +149,7 @@ export class ArangoDB extends Chart {
       });
     }
 
-    const maker = new Peer(this, `${id}-bootstrap`, shared, { component: 'bootstrap', image: props.python });
+    const maker = new Component(this, `${id}-bootstrap`, shared, { role: 'bootstrap', image: props.python });
     const script = config(maker, () => ({ 'bootstrap.py': bootstrap }));
     job(maker, {
       tier: 'data',

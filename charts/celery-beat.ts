@@ -1,7 +1,7 @@
 import { Chart, Duration } from 'cdk8s';
 import type { Construct } from 'constructs';
+import { Component, type Shared } from '../lib/component.ts';
 import type { Disk } from '../lib/disk.ts';
-import { Peer, type Shared } from '../lib/peer.ts';
 import type { Resources } from '../lib/pod.ts';
 import { deployment } from '../lib/workload.ts';
 import { type AppProps, alive, appEnv, appMounts, celery, ready, SECRET_VARIABLES } from './celery/app.ts';
@@ -16,9 +16,9 @@ export interface CeleryBeatSettings {
 export class CeleryBeat extends Chart {
   constructor(scope: Construct, id: string, shared: Shared, props: CeleryBeatSettings & AppProps & { readonly storage: Disk }) {
     super(scope, id, shared);
-    const peer = new Peer(this, id, shared, { component: 'scheduler', image: props.image });
+    const component = new Component(this, id, shared, { role: 'scheduler', image: props.image });
 
-    deployment(peer, {
+    deployment(component, {
       replace: 'stop',
       tier: 'work',
       // Writing down when each entry ran last.
@@ -29,9 +29,9 @@ export class CeleryBeat extends Chart {
           name: 'beat',
           image: props.image,
           args: celery('beat', '--loglevel=info', '--scheduler=platform_probes:Scheduler', `--schedule=${STATE}/celerybeat-schedule`),
-          env: appEnv(peer, props),
+          env: appEnv(component, props),
           resources: props.resources,
-          mounts: [...appMounts(peer), props.storage.at(STATE)],
+          mounts: [...appMounts(component), props.storage.at(STATE)],
           startup: { ...alive(60), periodSeconds: 5, failureThreshold: 60 },
           readiness: ready(),
           liveness: alive(60),

@@ -1,7 +1,7 @@
 import { Chart, Duration, Size } from 'cdk8s';
 import type { Construct } from 'constructs';
+import { Component, type Endpoint, type Shared } from '../lib/component.ts';
 import { scratch } from '../lib/disk.ts';
-import { type Endpoint, Peer, type Shared } from '../lib/peer.ts';
 import { http, type Resources } from '../lib/pod.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import type { Target } from '../lib/target.ts';
@@ -42,10 +42,10 @@ export class CeleryExporter extends Chart {
   constructor(scope: Construct, id: string, shared: Shared, props: CeleryExporterProps) {
     super(scope, id, shared);
     const { broker } = props;
-    const peer = new Peer(this, id, shared, { component: 'exporter', image: props.image });
-    const service = peer.serve(PORTS);
+    const component = new Component(this, id, shared, { role: 'exporter', image: props.image });
+    const service = component.serve(PORTS);
 
-    deployment(peer, {
+    deployment(component, {
       // Two would count every task twice.
       replace: 'stop',
       tier: 'view',
@@ -57,7 +57,7 @@ export class CeleryExporter extends Chart {
           image: props.image,
           env: {
             CELERY_BROKER_PASSWORD: broker.secret.env('password'),
-            CE_BROKER_URL: `redis://:$(CELERY_BROKER_PASSWORD)@${peer.connect(broker.endpoint)}/${broker.index}`,
+            CE_BROKER_URL: `redis://:$(CELERY_BROKER_PASSWORD)@${component.connect(broker.endpoint)}/${broker.index}`,
             CE_PORT: `${PORTS.metrics}`,
             CE_BROKER_TRANSPORT_OPTION: Object.entries(transport)
               .map(([name, value]) => `${name}=${value}`)

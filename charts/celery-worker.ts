@@ -1,7 +1,7 @@
 import { Chart, Duration } from 'cdk8s';
 import { k8s } from 'cdk8s-plus-27';
 import type { Construct } from 'constructs';
-import { Peer, type Shared } from '../lib/peer.ts';
+import { Component, type Shared } from '../lib/component.ts';
 import type { Resources } from '../lib/pod.ts';
 import { deployment } from '../lib/workload.ts';
 import { type AppProps, alive, appEnv, appMounts, celery, ready, SECRET_VARIABLES } from './celery/app.ts';
@@ -27,19 +27,19 @@ export interface CeleryWorkerSettings {
 export class CeleryWorker extends Chart {
   constructor(scope: Construct, id: string, shared: Shared, props: CeleryWorkerSettings & AppProps) {
     super(scope, id, shared);
-    const peer = new Peer(this, id, shared, { component: 'worker', image: props.image });
+    const component = new Component(this, id, shared, { role: 'worker', image: props.image });
     const longest = props.longestTask.toSeconds();
     const env = {
-      ...appEnv(peer, props),
+      ...appEnv(component, props),
       // At SIGTERM running tasks may end; those that take longer than this go back to the queue.
       PLATFORM_SOFT_SHUTDOWN_SECONDS: `${longest}`,
       PLATFORM_VISIBILITY_TIMEOUT_SECONDS: `${props.visibilityTimeout?.toSeconds() ?? Math.max(3600, 2 * longest)}`,
     };
-    const mounts = appMounts(peer);
+    const mounts = appMounts(component);
 
     for (const pool of props.pools) {
       const name = `${id}-${pool.name}`;
-      deployment(peer, {
+      deployment(component, {
         name,
         replicas: pool.replicas,
         scaled: pool.max !== undefined,
@@ -65,14 +65,14 @@ export class CeleryWorker extends Chart {
           },
         ],
       });
-      if (pool.max !== undefined) scale(peer, name, pool.replicas, pool.max);
+      if (pool.max !== undefined) scale(component, name, pool.replicas, pool.max);
     }
   }
 }
 
-function scale(peer: Peer, name: string, minReplicas: number, maxReplicas: number): void {
-  new k8s.KubeHorizontalPodAutoscalerV2(peer, `scale-${name}`, {
-    metadata: peer.metadata(name, name),
+function scale(component: Component, name: string, minReplicas: number, maxReplicas: number): void {
+  new k8s.KubeHorizontalPodAutoscalerV2(component, `scale-${name}`, {
+    metadata: component.metadata(name, name),
     spec: {
       scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name },
       minReplicas,

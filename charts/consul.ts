@@ -1,9 +1,9 @@
 import { Chart, Duration, Size } from 'cdk8s';
 import { Cpu } from 'cdk8s-plus-27';
 import type { Construct } from 'constructs';
+import { Component, type Endpoint, numberOf, type Shared } from '../lib/component.ts';
 import { config } from '../lib/config.ts';
 import { memory, ownDisk, scratch } from '../lib/disk.ts';
-import { type Endpoint, numberOf, Peer, type Shared } from '../lib/peer.ts';
 import { goMemory, type Resources, shell, tcp } from '../lib/pod.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import type { Target } from '../lib/target.ts';
@@ -43,15 +43,15 @@ export class Consul extends Chart {
   constructor(scope: Construct, id: string, shared: Shared, props: ConsulProps) {
     super(scope, id, shared);
     const { servers, secret } = props;
-    const peer = new Peer(this, id, shared, { component: 'discovery', image: props.image });
-    const api = peer.serve(API);
-    const members = peer.serve(MEMBERS, { name: `${id}-members`, headless: true, early: true });
-    peer.connectSelf(...Object.values(MEMBERS));
+    const component = new Component(this, id, shared, { role: 'discovery', image: props.image });
+    const api = component.serve(API);
+    const members = component.serve(MEMBERS, { name: `${id}-members`, headless: true, publishNotReadyAddresses: true });
+    component.connectSelf(...Object.values(MEMBERS));
 
     const services = props.watch.map((endpoint) => {
       const address = `${endpoint.host}.${shared.namespace}.svc.cluster.local`;
       const port = numberOf(endpoint.port);
-      peer.connect(endpoint);
+      component.connect(endpoint);
       return {
         id: endpoint.host,
         name: endpoint.host,
@@ -79,9 +79,9 @@ export class Consul extends Chart {
       telemetry: { prometheus_retention_time: '2m', disable_hostname: true },
       services,
     };
-    const files = config(peer, () => ({ 'consul.json': `${JSON.stringify(settings, null, 2)}\n`, 'start.sh': start }));
+    const files = config(component, () => ({ 'consul.json': `${JSON.stringify(settings, null, 2)}\n`, 'start.sh': start }));
 
-    statefulSet(peer, {
+    statefulSet(component, {
       service: members,
       replicas: servers,
       apart: true,
@@ -124,7 +124,7 @@ export class Consul extends Chart {
       ],
     });
 
-    const keeper = new Peer(this, `${id}-acl`, shared, { component: 'bootstrap', image: props.image });
+    const keeper = new Component(this, `${id}-acl`, shared, { role: 'bootstrap', image: props.image });
     const scripts = config(keeper, () => ({ 'acl.sh': acl, 'autopilot.json': autopilotFile(servers), ...policyFiles() }));
     job(keeper, {
       tier: 'data',

@@ -9,7 +9,7 @@ import {
   ExternalSecretSpecSecretStoreRefKind as StoreKind,
 } from '../imports/external-secrets.io.ts';
 import { PasswordSpecEncoding as Encoding, Password, type PasswordSpec } from '../imports/generators.external-secrets.io.ts';
-import type { Shared } from '../lib/peer.ts';
+import type { Shared } from '../lib/component.ts';
 import type { SecretFormat, SecretRef } from '../lib/secret.ts';
 
 /** Who makes the Secrets, through the External Secrets Operator: a store that holds the values, or a generator in the cluster. */

@@ -1,8 +1,8 @@
 import { Chart, Duration, Size } from 'cdk8s';
 import type { Construct } from 'constructs';
+import { Component, type Endpoint, type Shared } from '../lib/component.ts';
 import { config, yaml } from '../lib/config.ts';
 import { type Disk, scratch } from '../lib/disk.ts';
-import { type Endpoint, Peer, type Shared } from '../lib/peer.ts';
 import { http, type Resources, tcp } from '../lib/pod.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import type { Target } from '../lib/target.ts';
@@ -40,17 +40,17 @@ export class Grafana extends Chart {
   constructor(scope: Construct, id: string, shared: Shared, props: GrafanaProps) {
     super(scope, id, shared);
     const { secret } = props;
-    const peer = new Peer(this, id, shared, { component: 'dashboards', image: props.image });
-    const service = peer.serve(PORTS);
+    const component = new Component(this, id, shared, { role: 'dashboards', image: props.image });
+    const service = component.serve(PORTS);
 
     const urls = {
-      tempo: `http://${peer.connect(props.traces)}`,
-      prometheus: `http://${peer.connect(props.metricStore)}`,
-      loki: `http://${peer.connect(props.logs)}`,
+      tempo: `http://${component.connect(props.traces)}`,
+      prometheus: `http://${component.connect(props.metricStore)}`,
+      loki: `http://${component.connect(props.logs)}`,
     };
     const sources = datasources(urls, `${props.scrapeInterval.toSeconds()}s`);
     const types = sources.datasources.map(({ type }) => type);
-    const sourceFiles = config(peer, () => ({ 'platform.yaml': yaml(sources) }), `${id}-datasources`);
+    const sourceFiles = config(component, () => ({ 'platform.yaml': yaml(sources) }), `${id}-datasources`);
     const provider = {
       name: 'platform',
       folder: 'Platform',
@@ -58,14 +58,14 @@ export class Grafana extends Chart {
       allowUiUpdates: false,
       options: { path: '/etc/grafana/dashboards' },
     };
-    const providerFiles = config(peer, () => ({ 'platform.yaml': yaml({ apiVersion: 1, providers: [provider] }) }), `${id}-providers`);
+    const providerFiles = config(component, () => ({ 'platform.yaml': yaml({ apiVersion: 1, providers: [provider] }) }), `${id}-providers`);
     const dashboards = config(
-      peer,
+      component,
       () => Object.fromEntries([platform, celery].map((dashboard) => [`${dashboard.uid}.json`, `${JSON.stringify(dashboard, null, 1)}\n`])),
       `${id}-dashboards`,
     );
 
-    deployment(peer, {
+    deployment(component, {
       // SQLite: a second Grafana would corrupt it.
       replace: 'stop',
       tier: 'view',

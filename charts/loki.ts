@@ -1,8 +1,8 @@
 import { Chart, Duration, Size } from 'cdk8s';
 import type { Construct } from 'constructs';
+import { Component, type Endpoint, type Shared } from '../lib/component.ts';
 import { config, yaml } from '../lib/config.ts';
 import { ownDisk, scratch } from '../lib/disk.ts';
-import { type Endpoint, Peer, type Shared } from '../lib/peer.ts';
 import { goMemory, http, type Resources, tcp } from '../lib/pod.ts';
 import { BUCKET_VARIABLES, type Bucket, bucketEnv, bucketKeys, endpointOf } from '../lib/s3.ts';
 import type { SecretRef } from '../lib/secret.ts';
@@ -46,16 +46,16 @@ export class Loki extends Chart {
 
   constructor(scope: Construct, id: string, shared: Shared, props: LokiProps) {
     super(scope, id, shared);
-    const peer = new Peer(this, id, shared, { component: 'logging', image: props.image });
-    const service = peer.serve(PORTS, { headless: true });
+    const component = new Component(this, id, shared, { role: 'logging', image: props.image });
+    const service = component.serve(PORTS, { headless: true });
     const { bucket } = props;
-    if (bucket) peer.leave(bucket.endpoint);
+    if (bucket) component.connectExternal(bucket.endpoint);
     const store = bucket ? 's3' : 'filesystem';
     const memory = lokiMemory(props.resources.memory);
     const cache = (megabytes: number) => ({ embedded_cache: { enabled: true, max_size_mb: megabytes } });
     const push = COPIES * LARGEST_REQUEST.toMebibytes();
 
-    const file = config(peer, () => ({
+    const file = config(component, () => ({
       'loki.yaml': yaml({
         auth_enabled: false,
         analytics: { reporting_enabled: false },
@@ -97,7 +97,7 @@ export class Loki extends Chart {
       }),
     }));
 
-    statefulSet(peer, {
+    statefulSet(component, {
       service,
       tier: 'ingest',
       // It flushes nothing when it stops: what is in memory is in its write-ahead log, too.

@@ -1,8 +1,8 @@
 import { Chart, Duration, type Size } from 'cdk8s';
 import type { Construct } from 'constructs';
+import { Component, type Endpoint, type Shared } from '../lib/component.ts';
 import { config, yaml } from '../lib/config.ts';
 import type { Disk } from '../lib/disk.ts';
-import { type Endpoint, Peer, type Shared } from '../lib/peer.ts';
 import { goMemory, http, type Resources, tcp } from '../lib/pod.ts';
 import type { Target } from '../lib/target.ts';
 import { LARGEST_REQUEST } from '../lib/telemetry.ts';
@@ -40,14 +40,14 @@ export class OtelCollector extends Chart {
 
   constructor(scope: Construct, id: string, shared: Shared, props: OtelCollectorProps) {
     super(scope, id, shared);
-    const peer = new Peer(this, id, shared, { component: 'telemetry', image: props.image });
-    const service = peer.serve({ ...OTLP, ...METRICS, ...HEALTH });
+    const component = new Component(this, id, shared, { role: 'telemetry', image: props.image });
+    const service = component.serve({ ...OTLP, ...METRICS, ...HEALTH });
     // Each pod counts for itself, also while it is not ready.
-    const each = peer.serve(METRICS, { name: `${id}-pods`, headless: true, early: true });
+    const each = component.serve(METRICS, { name: `${id}-pods`, headless: true, publishNotReadyAddresses: true });
 
-    const traces = peer.connect(props.traces);
-    const logs = peer.connect(props.logs);
-    const metricStore = peer.connect(props.metricStore);
+    const traces = component.connect(props.traces);
+    const logs = component.connect(props.logs);
+    const metricStore = component.connect(props.metricStore);
     const { debug } = props;
 
     const largest = LARGEST_REQUEST.toKibibytes() * 1024;
@@ -65,7 +65,7 @@ export class OtelCollector extends Chart {
       processors: ['memory_limiter'],
       exporters: [exporter, ...(debug ? ['debug'] : [])],
     });
-    const file = config(peer, () => ({
+    const file = config(component, () => ({
       'collector.yaml': yaml({
         receivers: {
           otlp: {
@@ -109,7 +109,7 @@ export class OtelCollector extends Chart {
       }),
     }));
 
-    oneDiskEach(peer, props.disks, (disk) => ({
+    oneDiskEach(component, props.disks, (disk) => ({
       tier: 'ingest',
       // The queue stays on the disk: only the requests under way are finished.
       grace: Duration.seconds(60),

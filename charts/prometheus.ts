@@ -1,8 +1,8 @@
 import { Chart, Duration, type Size } from 'cdk8s';
 import type { Construct } from 'constructs';
+import { Component, type Endpoint, numberOf, type Shared } from '../lib/component.ts';
 import { config, yaml } from '../lib/config.ts';
 import { ownDisk } from '../lib/disk.ts';
-import { type Endpoint, numberOf, Peer, type Shared } from '../lib/peer.ts';
 import { http, type Resources } from '../lib/pod.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import type { Target } from '../lib/target.ts';
@@ -33,16 +33,16 @@ export class Prometheus extends Chart {
   readonly metrics: Target;
   /** How often each target is scraped. */
   readonly scrapeInterval = SCRAPE_INTERVAL;
-  private readonly peer: Peer;
+  private readonly component: Component;
   private readonly jobs: object[] = [];
   private readonly groups: RuleGroup[] = [...ruleGroups];
 
   constructor(scope: Construct, id: string, shared: Shared, props: PrometheusProps) {
     super(scope, id, shared);
-    const peer = new Peer(this, id, shared, { component: 'metrics', image: props.image });
-    const service = peer.serve(PORTS, { headless: true });
+    const component = new Component(this, id, shared, { role: 'metrics', image: props.image });
+    const service = component.serve(PORTS, { headless: true });
 
-    const files = config(peer, () => ({
+    const files = config(component, () => ({
       'prometheus.yaml': yaml({
         global: { scrape_interval: `${SCRAPE_INTERVAL.toSeconds()}s`, external_labels: { cluster: shared.namespace } },
         rule_files: ['/etc/prometheus/rules.yaml'],
@@ -60,7 +60,7 @@ export class Prometheus extends Chart {
       'rules.yaml': yaml({ groups: this.groups }),
     }));
 
-    statefulSet(peer, {
+    statefulSet(component, {
       service,
       tier: 'data',
       grace: Duration.minutes(5),
@@ -91,7 +91,7 @@ export class Prometheus extends Chart {
       ],
     });
 
-    this.peer = peer;
+    this.component = component;
     this.prometheus = service.at.prometheus;
     this.metrics = { endpoint: service.at.prometheus };
   }
@@ -105,10 +105,10 @@ export class Prometheus extends Chart {
   scrape(...targets: readonly Target[]): void {
     for (const target of targets) {
       const { endpoint, path, params, login } = target;
-      this.peer.connect(endpoint);
+      this.component.connect(endpoint);
       const port = numberOf(endpoint.port);
       this.jobs.push({
-        job_name: endpoint.peer.name,
+        job_name: endpoint.component.name,
         ...(path && { metrics_path: path }),
         ...(params && { params }),
         ...(login && 'user' in login && { basic_auth: { username: login.user, password_file: login.passwordFile } }),

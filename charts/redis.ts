@@ -1,9 +1,9 @@
 import { Chart, Duration, Size } from 'cdk8s';
 import { Cpu } from 'cdk8s-plus-27';
 import type { Construct } from 'constructs';
+import { Component, type Endpoint, type Shared } from '../lib/component.ts';
 import { config } from '../lib/config.ts';
 import { memory, ownDisk } from '../lib/disk.ts';
-import { type Endpoint, Peer, type Shared } from '../lib/peer.ts';
 import { goMemory, http, shell, tcp } from '../lib/pod.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import type { Target } from '../lib/target.ts';
@@ -51,8 +51,8 @@ export class Redis extends Chart {
     super(scope, id, shared);
     const { secret } = props;
     const disk = 'disk' in props ? props.disk : undefined;
-    const peer = new Peer(this, id, shared, { component: disk ? 'broker' : 'cache', image: props.image });
-    const service = peer.serve(PORTS, { headless: true });
+    const component = new Component(this, id, shared, { role: disk ? 'broker' : 'cache', image: props.image });
+    const service = component.serve(PORTS, { headless: true });
 
     const maxmemory = props.maxmemory.toMebibytes();
     const settings = {
@@ -65,13 +65,13 @@ export class Redis extends Chart {
       save: disk ? '3600 1 300 100' : '""',
       'shutdown-on-sigterm': disk ? 'save' : 'nosave',
     };
-    const file = config(peer, () => ({
+    const file = config(component, () => ({
       'redis.conf': Object.entries(settings)
         .map(([key, value]) => `${key} ${value}\n`)
         .join(''),
     }));
 
-    statefulSet(peer, {
+    statefulSet(component, {
       service,
       tier: 'data',
       // Writing all of it to the disk once, at 20 MiB a second.

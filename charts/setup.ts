@@ -1,8 +1,8 @@
 import { Chart, type Size } from 'cdk8s';
 import { type Cpu, k8s } from 'cdk8s-plus-27';
 import type { Construct } from 'constructs';
+import type { Shared } from '../lib/component.ts';
 import { type Disk, KEPT, standingDisk } from '../lib/disk.ts';
-import type { Shared } from '../lib/peer.ts';
 import { priorityClass, tiers } from '../lib/pod.ts';
 import { bytes, cores, millis } from '../lib/quantity.ts';
 

@@ -1,10 +1,10 @@
 import { Chart, Duration, Size } from 'cdk8s';
 import { Cpu } from 'cdk8s-plus-27';
 import type { Construct } from 'constructs';
+import { Component, type Endpoint, type Shared } from '../lib/component.ts';
 import { config } from '../lib/config.ts';
 import { scratch } from '../lib/disk.ts';
 import type { Mount } from '../lib/mount.ts';
-import { type Endpoint, Peer, type Shared } from '../lib/peer.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import { job } from '../lib/workload.ts';
 import script from './smoke/smoke.py';
@@ -67,12 +67,12 @@ export class Smoke extends Chart {
   constructor(scope: Construct, id: string, shared: Shared, props: SmokeProps) {
     super(scope, id, shared);
     const { broker, results, cache, database, dashboardsSecret, consulDns, consulSecret } = props;
-    const peer = new Peer(this, id, shared, { component: 'smoke', image: props.image, visitor: true });
-    const file = config(peer, () => ({ 'smoke.py': script }));
+    const component = new Component(this, id, shared, { role: 'smoke', image: props.image, ephemeral: true });
+    const file = config(component, () => ({ 'smoke.py': script }));
 
-    const redis = ({ endpoint, index }: Redis) => `redis://${peer.connect(endpoint)}/${index}`;
+    const redis = ({ endpoint, index }: Redis) => `redis://${component.connect(endpoint)}/${index}`;
     // Both protocols have one address.
-    const dns = [consulDns.udp, consulDns.tcp].map((endpoint) => peer.connect(endpoint))[0] ?? '';
+    const dns = [consulDns.udp, consulDns.tcp].map((endpoint) => component.connect(endpoint))[0] ?? '';
     const secrets: readonly Mount[] = [
       database.secret.mount('password'),
       broker.secret.mount('password'),
@@ -82,7 +82,7 @@ export class Smoke extends Chart {
     ];
 
     job(
-      peer,
+      component,
       {
         tier: 'view',
         // It removes what it wrote, also when it is stopped.
@@ -98,19 +98,19 @@ export class Smoke extends Chart {
               BROKER_CREDENTIAL: broker.secret.path('password'),
               CACHE_URL: redis(cache),
               CACHE_CREDENTIAL: cache.secret.path('password'),
-              ARANGO_URL: `http://${peer.connect(database.endpoint)}`,
+              ARANGO_URL: `http://${component.connect(database.endpoint)}`,
               ARANGO_DATABASE: database.database,
               ARANGO_USERNAME: database.username,
               ARANGO_CREDENTIAL: database.secret.path('password'),
-              OTEL_EXPORTER_OTLP_ENDPOINT: `http://${peer.connect(props.otlp)}`,
+              OTEL_EXPORTER_OTLP_ENDPOINT: `http://${component.connect(props.otlp)}`,
               OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
               OTEL_SERVICE_NAME: `platform-${id}`,
-              TEMPO_URL: `http://${peer.connect(props.traces)}`,
-              PROMETHEUS_URL: `http://${peer.connect(props.metricStore)}`,
-              LOKI_URL: `http://${peer.connect(props.logs)}`,
-              GRAFANA_URL: `http://${peer.connect(props.dashboards)}`,
+              TEMPO_URL: `http://${component.connect(props.traces)}`,
+              PROMETHEUS_URL: `http://${component.connect(props.metricStore)}`,
+              LOKI_URL: `http://${component.connect(props.logs)}`,
+              GRAFANA_URL: `http://${component.connect(props.dashboards)}`,
               GRAFANA_CREDENTIAL: dashboardsSecret.path('admin-password'),
-              CONSUL_URL: `http://${peer.connect(props.consul)}`,
+              CONSUL_URL: `http://${component.connect(props.consul)}`,
               CONSUL_DNS: dns,
               CONSUL_CREDENTIAL: consulSecret.path('app-token'),
               APP_NAME: props.app,

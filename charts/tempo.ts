@@ -1,8 +1,8 @@
 import { Chart, Duration, Size } from 'cdk8s';
 import type { Construct } from 'constructs';
+import { Component, type Endpoint, type Shared } from '../lib/component.ts';
 import { config, yaml } from '../lib/config.ts';
 import { type Disk, scratch } from '../lib/disk.ts';
-import { type Endpoint, Peer, type Shared } from '../lib/peer.ts';
 import { goMemory, http, type Resources, tcp } from '../lib/pod.ts';
 import { BUCKET_VARIABLES, type Bucket, bucketEnv, bucketKeys, endpointOf } from '../lib/s3.ts';
 import type { SecretRef } from '../lib/secret.ts';
@@ -42,17 +42,17 @@ export class Tempo extends Chart {
 
   constructor(scope: Construct, id: string, shared: Shared, props: TempoProps) {
     super(scope, id, shared);
-    const peer = new Peer(this, id, shared, { component: 'tracing', image: props.image });
-    const service = peer.serve(PORTS);
-    const metricStore = peer.connect(props.metricStore);
+    const component = new Component(this, id, shared, { role: 'tracing', image: props.image });
+    const service = component.serve(PORTS);
+    const metricStore = component.connect(props.metricStore);
     const { bucket } = props;
     const memory = tempoMemory(props.resources.memory);
     const buckets = durationBuckets(0.005, props.longestTask);
     // Tempo's own limit on searches is a week.
     const searchable = `${Math.max(168, props.retention.toHours())}h`;
-    if (bucket) peer.leave(bucket.endpoint);
+    if (bucket) component.connectExternal(bucket.endpoint);
 
-    const file = config(peer, () => ({
+    const file = config(component, () => ({
       'tempo.yaml': yaml({
         // Grafana streams search results through the HTTP port.
         stream_over_http_enabled: true,
@@ -108,7 +108,7 @@ export class Tempo extends Chart {
       }),
     }));
 
-    deployment(peer, {
+    deployment(component, {
       replace: 'stop',
       tier: 'ingest',
       // It writes what is in memory to its log on the disk; uploads go on after the next start.

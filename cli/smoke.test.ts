@@ -23,15 +23,15 @@ const answers = (open: (caller: string, door: Door, edge: boolean) => boolean): 
 const same = { missing: [], foreign: [] };
 const states = (checks: readonly Check[]) => checks.map(({ state, saw }) => `${state}: ${saw}`);
 
-test('the edges are those of the diagram, and those of servers among themselves and of the visitor', () => {
+test('the edges are those of the diagram, and those of servers among themselves and of the smoke test', () => {
   const found = callers.flatMap((from) =>
     doors.filter((door) => edge(from, door)).map(({ service, name }) => `${from.name} ${service} ${name}`),
   );
-  const peer = (service: string) =>
+  const componentOf = (service: string) =>
     all.find(({ kind, metadata }) => kind === 'Service' && metadata.name === service)?.spec.selector['app.kubernetes.io/name'];
   const shown = drawn(all).edges.flatMap(({ from, to, ports }) =>
     doors
-      .filter(({ service, name }) => peer(service) === to && ports.includes(name))
+      .filter(({ service, name }) => componentOf(service) === to && ports.includes(name))
       .map(({ service, name }) => `${from} ${service} ${name}`),
   );
   const others = found.filter((each) => !shown.includes(each));

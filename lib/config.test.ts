@@ -2,7 +2,7 @@ import { Duration, Size } from 'cdk8s';
 import { Cpu } from 'cdk8s-plus-27';
 import { expect, test } from 'vitest';
 import { config, hash, yaml } from './config.ts';
-import { peer, rendered } from './testing.ts';
+import { component, rendered } from './testing.ts';
 import { deployment } from './workload.ts';
 
 test('YAML keeps long lines whole and repeats what is used twice', () => {
@@ -17,7 +17,7 @@ test('a fingerprint depends on the content alone', () => {
 
 function pod(text: string) {
   return rendered((chart) => {
-    const a = peer(chart, 'a');
+    const a = component(chart, 'a');
     let late = '';
     const files = config(a, () => ({ file: late }));
     const resources = { cpu: Cpu.millis(10), memory: Size.mebibytes(16) };

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { Lazy } from 'cdk8s';
 import { k8s } from 'cdk8s-plus-27';
 import { stringify } from 'yaml';
+import type { Component } from './component.ts';
 import type { Mount } from './mount.ts';
-import type { Peer } from './peer.ts';
 
 /** Renders a config once, as YAML: long lines stay whole, nothing is aliased. */
 export function yaml(config: unknown): string {
@@ -16,10 +16,10 @@ export interface Config {
   at(path: string): Mount;
 }
 
-/** A ConfigMap of `files`, name to text; a function is asked once everything is wired. `name` defaults to the peer's. */
-export function config(peer: Peer, files: () => Readonly<Record<string, string>>, name = peer.name): Config {
+/** A ConfigMap of `files`, name to text; a function is asked once everything is wired. `name` defaults to the component's. */
+export function config(component: Component, files: () => Readonly<Record<string, string>>, name = component.name): Config {
   const texts = once(files);
-  new k8s.KubeConfigMap(peer, `config-${name}`, { metadata: peer.metadata(name), data: Lazy.any({ produce: texts }) });
+  new k8s.KubeConfigMap(component, `config-${name}`, { metadata: component.metadata(name), data: Lazy.any({ produce: texts }) });
   return { at: (path) => ({ path, name, readOnly: true, checksum: () => hash(texts()), volume: { configMap: { name } } }) };
 }
 

@@ -1,8 +1,8 @@
 import type { Size } from 'cdk8s';
 import { k8s } from 'cdk8s-plus-27';
 import type { Construct } from 'constructs';
+import type { Shared } from './component.ts';
 import type { Mount } from './mount.ts';
-import type { Shared } from './peer.ts';
 import { bytes } from './quantity.ts';
 
 function spec(size: Size, storageClass?: string): k8s.PersistentVolumeClaimSpec {

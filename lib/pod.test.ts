@@ -4,14 +4,14 @@ import { expect, test } from 'vitest';
 import { scratch } from './disk.ts';
 import { type Container, cpuLimit, goMemory, http, shell, tcp } from './pod.ts';
 import { podOf } from './render.ts';
-import { peer, rendered } from './testing.ts';
+import { component, rendered } from './testing.ts';
 import { deployment } from './workload.ts';
 
 function pod(container: Partial<Container>) {
   const resources = { cpu: Cpu.millis(10), memory: Size.mebibytes(16) };
   const containers = [{ name: 'a', image: 'example.org/a:1', resources, ...container }];
   return podOf(
-    rendered((chart) => deployment(peer(chart, 'a'), { replace: 'overlap', tier: 'view', grace: Duration.seconds(7), containers }))(
+    rendered((chart) => deployment(component(chart, 'a'), { replace: 'overlap', tier: 'view', grace: Duration.seconds(7), containers }))(
       'Deployment',
     ),
   );
@@ -49,7 +49,7 @@ test('the group is the user’s unless the image’s files ask for another; the 
       rendered((chart) => {
         const resources = { cpu: Cpu.millis(10), memory: Size.mebibytes(16) };
         const containers = [{ name: 'a', image: 'example.org/a:1', resources }];
-        deployment(peer(chart, 'a'), { replace: 'overlap', tier: 'view', grace: Duration.seconds(7), containers, ...more });
+        deployment(component(chart, 'a'), { replace: 'overlap', tier: 'view', grace: Duration.seconds(7), containers, ...more });
       })('Deployment'),
     );
   expect(security({})).toMatchObject({ securityContext: { runAsUser: 10001, runAsGroup: 10001, fsGroup: 10001 } });

@@ -1,7 +1,7 @@
 import { type Duration, Lazy, Size } from 'cdk8s';
 import { type Cpu, k8s } from 'cdk8s-plus-27';
+import { type Component, numberOf, type Port, protocolOf } from './component.ts';
 import type { Mount } from './mount.ts';
-import { numberOf, type Peer, type Port, protocolOf } from './peer.ts';
 import { bytes, cores, millis } from './quantity.ts';
 
 /** The order in which a full node evicts: the last first. `charts/setup.ts` makes a PriorityClass of each. */
@@ -74,7 +74,7 @@ export function goMemory(limit: Size): { readonly GOMEMLIMIT: string } {
 
 /** The pod template of `shape`; `instance` is the workload's name and `restartPolicy` what Jobs change. */
 export function pod(
-  peer: Peer,
+  component: Component,
   shape: PodShape,
   instance: string,
   restartPolicy: 'Always' | 'OnFailure' | 'Never' = 'Always',
@@ -85,7 +85,7 @@ export function pod(
   const checksums = mounts.flatMap(({ name, checksum }) => (checksum ? [{ name, checksum }] : []));
   return {
     metadata: {
-      labels: peer.metadata(instance, instance).labels,
+      labels: component.metadata(instance, instance).labels,
       ...(checksums.length > 0 && {
         annotations: Lazy.any({
           produce: () => Object.fromEntries(checksums.map(({ name, checksum }) => [`checksum/${name}`, checksum()])),
@@ -93,12 +93,12 @@ export function pod(
       }),
     },
     spec: {
-      serviceAccountName: peer.name,
+      serviceAccountName: component.name,
       automountServiceAccountToken: false,
       // A Service named redis would set REDIS_PORT=tcp://… in every pod.
       enableServiceLinks: false,
       restartPolicy,
-      priorityClassName: priorityClass(peer.shared.namespace, shape.tier),
+      priorityClassName: priorityClass(component.shared.namespace, shape.tier),
       terminationGracePeriodSeconds: shape.grace.toSeconds(),
       nodeSelector: { 'kubernetes.io/os': 'linux' },
       // Names of this platform have fewer than two dots; the rest is asked for once instead of five times.
@@ -112,13 +112,13 @@ export function pod(
         fsGroupChangePolicy: 'OnRootMismatch',
         seccompProfile: { type: 'RuntimeDefault' },
       },
-      containers: shape.containers.map((container) => render(container, peer)),
+      containers: shape.containers.map((container) => render(container, component)),
       ...(volumes.size > 0 && { volumes: [...volumes].map(([name, volume]) => ({ name, ...volume })) }),
     },
   };
 }
 
-function render(container: Container, peer: Peer): k8s.Container {
+function render(container: Container, component: Component): k8s.Container {
   const { resources, ports, env, mounts, startup, readiness, liveness } = container;
   const memory = bytes(resources.memory);
   // Its scratch folders and 64 MiB for what it logs.
@@ -127,7 +127,7 @@ function render(container: Container, peer: Peer): k8s.Container {
   return {
     name: container.name,
     image: container.image,
-    imagePullPolicy: peer.shared.pull,
+    imagePullPolicy: component.shared.pull,
     ...(container.command && { command: [...container.command] }),
     ...(container.args && { args: [...container.args] }),
     ...(env && {

@@ -2,7 +2,7 @@ import { App, Chart } from 'cdk8s';
 import { Construct } from 'constructs';
 import { expect, test } from 'vitest';
 import { manifests, podOf, text } from './render.ts';
-import { peer, shared } from './testing.ts';
+import { component, shared } from './testing.ts';
 
 test('a chart is a file, and a chart in a folder is a file in a folder', () => {
   const app = new App();
@@ -13,7 +13,7 @@ test('a chart is a file, and a chart in a folder is a file in a folder', () => {
 
 test('objects come in the order in which they were made, and as text they are documents', () => {
   const app = new App();
-  peer(new Chart(app, 'a', shared), 'a');
+  component(new Chart(app, 'a', shared), 'a');
   const objects = manifests(app).get('a.yaml') ?? [];
   expect(objects.map(({ kind }) => kind)).toEqual(['ServiceAccount', 'NetworkPolicy']);
   expect(text(objects).match(/^kind: .*$/gm)).toEqual(['kind: ServiceAccount', 'kind: NetworkPolicy']);

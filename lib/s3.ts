@@ -1,5 +1,5 @@
 import type { k8s } from 'cdk8s-plus-27';
-import type { External } from './peer.ts';
+import type { External } from './component.ts';
 import type { SecretRef } from './secret.ts';
 
 /** A bucket of an S3-compatible store; the keys are the Secret `object-storage`. */

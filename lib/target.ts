@@ -1,4 +1,4 @@
-import type { Endpoint } from './peer.ts';
+import type { Endpoint } from './component.ts';
 
 /** A metrics port and how to ask it. */
 export interface Target {

@@ -1,5 +1,5 @@
 import { App, Chart } from 'cdk8s';
-import { Peer, type Shared } from './peer.ts';
+import { Component, type Shared } from './component.ts';
 import { type Manifest, manifests } from './render.ts';
 
 /** What the tests of this folder share. */
@@ -22,6 +22,6 @@ export function rendered(make: (chart: Chart) => void): (kind: string) => Manife
   };
 }
 
-/** A peer of that name. */
-export const peer = (chart: Chart, name: string): Peer =>
-  new Peer(chart, name, shared, { component: 'test', image: 'example.org/test:1.2' });
+/** A component of that name. */
+export const component = (chart: Chart, name: string): Component =>
+  new Component(chart, name, shared, { role: 'test', image: 'example.org/test:1.2' });

@@ -1,12 +1,12 @@
 import { App, Chart, Duration, Size } from 'cdk8s';
 import { Cpu } from 'cdk8s-plus-27';
 import { expect, test } from 'vitest';
+import { Component } from './component.ts';
 import { config } from './config.ts';
 import { ownDisk, standingDisk } from './disk.ts';
 import type { Mount } from './mount.ts';
-import { Peer } from './peer.ts';
 import { manifests } from './render.ts';
-import { peer, rendered, shared } from './testing.ts';
+import { component, rendered, shared } from './testing.ts';
 import { deployment, job, oneDiskEach, statefulSet } from './workload.ts';
 
 const shape = (...mounts: Mount[]) => ({
@@ -18,7 +18,7 @@ const selector = { 'app.kubernetes.io/name': 'a', 'app.kubernetes.io/instance': 
 
 test('a StatefulSet keeps its disks, needs no order and has a headless Service', () => {
   const of = rendered((chart) => {
-    const a = peer(chart, 'a');
+    const a = component(chart, 'a');
     const service = a.serve({ http: 80 }, { name: 'a-members', headless: true });
     statefulSet(a, { ...shape(ownDisk('/data', 'data', Size.gibibytes(1), shared)), service, replicas: 3, apart: true });
   });
@@ -39,7 +39,7 @@ test('a StatefulSet keeps its disks, needs no order and has a headless Service',
 });
 
 test('one pod has nothing to be spread from, no budget that would hold up a drain, and nothing to wait for', () => {
-  const of = rendered((chart) => deployment(peer(chart, 'a'), { ...shape(), replace: 'stop' }));
+  const of = rendered((chart) => deployment(component(chart, 'a'), { ...shape(), replace: 'stop' }));
   expect(of('Deployment').spec).toMatchObject({ replicas: 1, strategy: { type: 'Recreate' } });
   expect(of('Deployment').spec.template.spec).not.toHaveProperty('topologySpreadConstraints');
   expect(of('Deployment').spec.template.spec.containers[0]).not.toHaveProperty('lifecycle');
@@ -47,7 +47,7 @@ test('one pod has nothing to be spread from, no budget that would hold up a drai
 });
 
 test('several pods are spread, softly, and replaced one by one', () => {
-  const of = rendered((chart) => deployment(peer(chart, 'a'), { ...shape(), replace: 'overlap', replicas: 2 }));
+  const of = rendered((chart) => deployment(component(chart, 'a'), { ...shape(), replace: 'overlap', replicas: 2 }));
   expect(of('Deployment').spec.strategy).toEqual({ type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } });
   expect(of('Deployment').spec.template.spec.affinity.podAntiAffinity).toHaveProperty('preferredDuringSchedulingIgnoredDuringExecution');
   expect(of('Deployment').spec.template.spec.topologySpreadConstraints[0]).toMatchObject({ whenUnsatisfiable: 'ScheduleAnyway' });
@@ -57,7 +57,7 @@ test('Deployments with a disk each are one set of pods: spread and budgeted toge
   const app = new App();
   const chart = new Chart(app, 'chart', shared);
   const disks = [0, 1].map((index) => standingDisk(chart, `a-${index}`, Size.gibibytes(1), shared));
-  oneDiskEach(peer(chart, 'a'), disks, (disk) => shape(disk.at('/data')));
+  oneDiskEach(component(chart, 'a'), disks, (disk) => shape(disk.at('/data')));
   const all = [...manifests(app).values()].flat();
   const [first, second] = all.filter(({ kind }) => kind === 'Deployment');
   const everyPod = { matchLabels: { 'app.kubernetes.io/name': 'a' } };
@@ -77,19 +77,19 @@ test('Deployments with a disk each are one set of pods: spread and budgeted toge
 
 test('a second pod changes nothing of the first', () => {
   const template = (replicas: number) =>
-    rendered((chart) => deployment(peer(chart, 'a'), { ...shape(), replace: 'overlap', replicas }))('Deployment').spec.template;
+    rendered((chart) => deployment(component(chart, 'a'), { ...shape(), replace: 'overlap', replicas }))('Deployment').spec.template;
   expect(template(2)).toEqual(template(1));
 });
 
 test('the number of pods is left out where something else decides it', () => {
-  const of = rendered((chart) => deployment(peer(chart, 'a'), { ...shape(), replace: 'overlap', scaled: true }));
+  const of = rendered((chart) => deployment(component(chart, 'a'), { ...shape(), replace: 'overlap', scaled: true }));
   expect(of('Deployment').spec).not.toHaveProperty('replicas');
 });
 
 test('what a checker must not ask of a single pod is said where it looks', () => {
-  const single = rendered((chart) => deployment(peer(chart, 'a'), { ...shape(), replace: 'stop' }));
+  const single = rendered((chart) => deployment(component(chart, 'a'), { ...shape(), replace: 'stop' }));
   expect(single('Deployment').metadata.annotations).toEqual({ 'kube-score/ignore': 'deployment-strategy,deployment-replicas' });
-  const several = rendered((chart) => deployment(peer(chart, 'a'), { ...shape(), replace: 'overlap' }));
+  const several = rendered((chart) => deployment(component(chart, 'a'), { ...shape(), replace: 'overlap' }));
   expect(several('Deployment').metadata.annotations).toBeUndefined();
 });
 
@@ -97,7 +97,7 @@ test('why a Secret is in a variable is said where checkov looks, after what is s
   const reason = 'the program reads no file';
   const annotations = (pull: 'Always' | 'IfNotPresent') => {
     const of = rendered((chart) => {
-      const a = new Peer(chart, 'a', { ...shared, pull }, { component: 'test', image: 'example.org/a:1' });
+      const a = new Component(chart, 'a', { ...shared, pull }, { role: 'test', image: 'example.org/a:1' });
       statefulSet(a, { ...shape(), service: a.serve({ http: 80 }, { headless: true }), secretVariables: reason });
     });
     return of('StatefulSet').metadata.annotations;
@@ -110,14 +110,14 @@ test('why a Secret is in a variable is said where checkov looks, after what is s
 });
 
 test('a Job that runs once leaves its pod, and is not tried again', () => {
-  const of = rendered((chart) => job(peer(chart, 'a'), shape(), Duration.minutes(1)));
+  const of = rendered((chart) => job(component(chart, 'a'), shape(), Duration.minutes(1)));
   expect(of('Job').spec).toMatchObject({ backoffLimit: 0, activeDeadlineSeconds: 60, template: { spec: { restartPolicy: 'Never' } } });
 });
 
 test('a Job is named by what it runs', () => {
   const name = (text: string) =>
     rendered((chart) => {
-      const a = peer(chart, 'a');
+      const a = component(chart, 'a');
       job(a, shape(config(a, () => ({ script: text })).at('/opt')));
     })('Job').metadata.name;
   expect(name('x')).toMatch(/^a-[0-9a-f]{8}$/);

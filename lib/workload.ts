@@ -1,8 +1,8 @@
 import { Duration } from 'cdk8s';
 import { k8s } from 'cdk8s-plus-27';
+import type { Component, Served } from './component.ts';
 import { hash } from './config.ts';
 import type { Disk } from './disk.ts';
-import type { Peer, Served } from './peer.ts';
 import { type PodShape, pod } from './pod.ts';
 
 interface Replicated extends PodShape {
@@ -20,14 +20,14 @@ export interface StatefulSetShape extends Replicated {
   readonly apart?: boolean;
 }
 
-/** A StatefulSet of the peer's name. Everything but replicas and the pod is frozen once it holds data. */
-export function statefulSet(peer: Peer, shape: StatefulSetShape): void {
+/** A StatefulSet of the component's name. Everything but replicas and the pod is frozen once it holds data. */
+export function statefulSet(component: Component, shape: StatefulSetShape): void {
   const { replicas = 1 } = shape;
   const claims = shape.containers
     .flatMap((container) => container.mounts ?? [])
     .flatMap((mount) => (mount.claim ? [{ metadata: { name: mount.name }, spec: mount.claim }] : []));
-  new k8s.KubeStatefulSet(peer, 'workload', {
-    metadata: metadata(peer, peer.name, peer.name, shape),
+  new k8s.KubeStatefulSet(component, 'workload', {
+    metadata: metadata(component, component.name, component.name, shape),
     spec: {
       serviceName: shape.service.name,
       replicas,
@@ -36,17 +36,20 @@ export function statefulSet(peer: Peer, shape: StatefulSetShape): void {
       updateStrategy: { type: 'RollingUpdate' },
       revisionHistoryLimit: 3,
       persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Retain' },
-      selector: { matchLabels: peer.selector() },
-      template: replicas > 1 ? spread(pod(peer, shape, peer.name), peer.selector(), shape.apart) : pod(peer, shape, peer.name),
+      selector: { matchLabels: component.selector() },
+      template:
+        replicas > 1
+          ? spread(pod(component, shape, component.name), component.selector(), shape.apart)
+          : pod(component, shape, component.name),
       volumeClaimTemplates: claims,
     },
   });
-  if (replicas > 1) budget(peer, peer.name, peer.selector());
+  if (replicas > 1) budget(component, component.name, component.selector());
 }
 
 /** Pods without a disk of their own. */
 export interface DeploymentShape extends Replicated {
-  /** The workload's name. @default - the peer's */
+  /** The workload's name. @default - the component's */
   readonly name?: string;
   /** How pods are replaced: `overlap` starts the new one first; `stop` never has two, as one disk or one clock demands. */
   readonly replace: 'overlap' | 'stop';
@@ -57,15 +60,15 @@ export interface DeploymentShape extends Replicated {
 }
 
 /** A Deployment. */
-export function deployment(peer: Peer, shape: DeploymentShape): void {
-  const { name = peer.name, replicas = 1, sibling = { index: 0, of: 1 } } = shape;
-  const selector = peer.selector(name);
+export function deployment(component: Component, shape: DeploymentShape): void {
+  const { name = component.name, replicas = 1, sibling = { index: 0, of: 1 } } = shape;
+  const selector = component.selector(name);
   // A change of the manifests replaces all siblings at once. Each keeps serving until those before it are back:
   // kube-proxy sends traffic to pods that are stopping as long as no other is ready.
   const wait = sibling.of > 1 ? LEAVE + sibling.index * TURN : 0;
-  const template = pod(peer, { ...shape, grace: Duration.seconds(shape.grace.toSeconds() + wait) }, name);
+  const template = pod(component, { ...shape, grace: Duration.seconds(shape.grace.toSeconds() + wait) }, name);
   const props: k8s.KubeDeploymentProps = {
-    metadata: metadata(peer, name, name, shape, shape.replace === 'stop' ? ['deployment-strategy', 'deployment-replicas'] : []),
+    metadata: metadata(component, name, name, shape, shape.replace === 'stop' ? ['deployment-strategy', 'deployment-replicas'] : []),
     spec: {
       ...(!shape.scaled && { replicas }),
       revisionHistoryLimit: 3,
@@ -78,22 +81,22 @@ export function deployment(peer: Peer, shape: DeploymentShape): void {
             },
       selector: { matchLabels: selector },
       // Also of one that overlaps: a second must not replace the first.
-      template: sibling.of > 1 ? spread(template, peer.everyPod) : shape.replace === 'overlap' ? spread(template, selector) : template,
+      template: sibling.of > 1 ? spread(template, component.everyPod) : shape.replace === 'overlap' ? spread(template, selector) : template,
     },
   };
-  if (wait > 0) new SlowToStop(peer, `workload-${name}`, props, wait);
-  else new k8s.KubeDeployment(peer, `workload-${name}`, props);
-  if (replicas > 1) budget(peer, name, selector);
+  if (wait > 0) new SlowToStop(component, `workload-${name}`, props, wait);
+  else new k8s.KubeDeployment(component, `workload-${name}`, props);
+  if (replicas > 1) budget(component, name, selector);
 }
 
 /**
- * Deployments of one pod each, one for each disk, all behind the peer's Services: the pods of a single Deployment would have
+ * Deployments of one pod each, one for each disk, all behind the component's Services: the pods of a single Deployment would have
  * to share one disk.
  */
-export function oneDiskEach(peer: Peer, disks: readonly Disk[], shape: (disk: Disk) => PodShape): void {
+export function oneDiskEach(component: Component, disks: readonly Disk[], shape: (disk: Disk) => PodShape): void {
   for (const [index, disk] of disks.entries())
-    deployment(peer, { ...shape(disk), name: `${peer.name}-${index}`, replace: 'stop', sibling: { index, of: disks.length } });
-  if (disks.length > 1) budget(peer, peer.name, peer.everyPod);
+    deployment(component, { ...shape(disk), name: `${component.name}-${index}`, replace: 'stop', sibling: { index, of: disks.length } });
+  if (disks.length > 1) budget(component, component.name, component.everyPod);
 }
 
 /** Seconds until no node sends traffic to a pod that is stopping, where there is another. */
@@ -104,12 +107,12 @@ const TURN = 30;
 /** A Deployment whose pods keep serving for some seconds after they were told to stop. */
 class SlowToStop extends k8s.KubeDeployment {
   constructor(
-    peer: Peer,
+    component: Component,
     id: string,
     props: k8s.KubeDeploymentProps,
     private readonly seconds: number,
   ) {
-    super(peer, id, props);
+    super(component, id, props);
   }
 
   /** The API classes are those of Kubernetes 1.27, which drop a preStop hook that sleeps (1.30). */
@@ -124,29 +127,29 @@ class SlowToStop extends k8s.KubeDeployment {
  * A Job whose name ends in a fingerprint of its pod: an unchanged one is left alone, a changed one is a new Job.
  * `once`: its first end is its last, and it takes no longer than that.
  */
-export function job(peer: Peer, shape: PodShape, once?: Duration): void {
+export function job(component: Component, shape: PodShape, once?: Duration): void {
   // A pod that failed for good stays, with its log, unless it is started again in place.
-  const template = pod(peer, shape, peer.name, once ? 'Never' : 'OnFailure');
+  const template = pod(component, shape, component.name, once ? 'Never' : 'OnFailure');
   const checksums = shape.containers.flatMap(({ mounts = [] }) => mounts.map(({ checksum }) => checksum?.()));
-  const name = `${peer.name}-${hash([template.metadata?.labels, template.spec, checksums]).slice(0, 8)}`;
-  new k8s.KubeJob(peer, 'workload', {
-    metadata: metadata(peer, name, peer.name, shape),
+  const name = `${component.name}-${hash([template.metadata?.labels, template.spec, checksums]).slice(0, 8)}`;
+  new k8s.KubeJob(component, 'workload', {
+    metadata: metadata(component, name, component.name, shape),
     spec: once
       ? { backoffLimit: 0, activeDeadlineSeconds: once.toSeconds(), template }
-      : // With the growing pause between two tries, this lasts for an hour: longer than any peer's first start.
+      : // With the growing pause between two tries, this lasts for an hour: longer than any component's first start.
         { backoffLimit: 15, template },
   });
 }
 
 /** A workload's metadata, with the checks that do not fit it where kube-score and checkov look for their exceptions. */
 function metadata(
-  peer: Peer,
+  component: Component,
   name: string,
   instance: string,
   { secretVariables, group = 10_001 }: Pick<Replicated, 'secretVariables' | 'group'>,
   score: readonly string[] = [],
 ): k8s.ObjectMeta {
-  const loaded = peer.shared.pull === 'IfNotPresent';
+  const loaded = component.shared.pull === 'IfNotPresent';
   const ignored = [
     ...score,
     // kube-score wants group numbers that no node uses.
@@ -161,12 +164,12 @@ function metadata(
     ...(ignored.length > 0 && { 'kube-score/ignore': ignored.join(',') }),
     ...Object.fromEntries(skipped.map((exception, at) => [`checkov.io/skip${at + 1}`, exception])),
   };
-  return { ...peer.metadata(name, instance), ...(Object.keys(annotations).length > 0 && { annotations }) };
+  return { ...component.metadata(name, instance), ...(Object.keys(annotations).length > 0 && { annotations }) };
 }
 
-function budget(peer: Peer, name: string, matchLabels: Record<string, string>): void {
-  new k8s.KubePodDisruptionBudget(peer, `budget-${name}`, {
-    metadata: peer.metadata(name, name),
+function budget(component: Component, name: string, matchLabels: Record<string, string>): void {
+  new k8s.KubePodDisruptionBudget(component, `budget-${name}`, {
+    metadata: component.metadata(name, name),
     spec: {
       maxUnavailable: k8s.IntOrString.fromNumber(1),
       // A pod that is broken anyway does not hold up a drain.

@@ -14,7 +14,7 @@ import type { PrometheusSettings } from '../charts/prometheus.ts';
 import type { BrokerSettings, CacheSettings } from '../charts/redis.ts';
 import type { SetupSettings } from '../charts/setup.ts';
 import type { TempoSettings } from '../charts/tempo.ts';
-import type { Shared } from '../lib/peer.ts';
+import type { Shared } from '../lib/component.ts';
 import release from '../package.json' with { type: 'json' };
 import { type Images, images } from './images.ts';
 

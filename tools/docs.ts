@@ -15,7 +15,7 @@ import { code, cores, size, table } from './docs/table.ts';
 
 const NAME = 'app.kubernetes.io/name';
 
-/** The objects of a profile, without those of optional APIs and the visitor that checks the others. */
+/** The objects of a profile, without those of optional APIs and the smoke test. */
 function build(settings: Settings): Manifest[] {
   const app = new App();
   platform(app, settings);
@@ -59,9 +59,9 @@ function paths(objects: readonly Manifest[]): string {
   return table(['to', 'port', 'number', 'from'], rows);
 }
 
-function number(objects: readonly Manifest[], peer: string, name: string): string {
+function number(objects: readonly Manifest[], component: string, name: string): string {
   const ports = objects
-    .filter(({ metadata }) => metadata.labels?.[NAME] === peer)
+    .filter(({ metadata }) => metadata.labels?.[NAME] === component)
     .flatMap((object) => podOf(object)?.containers.flatMap(({ ports = [] }) => ports) ?? []);
   const port = ports.find((each) => each.name === name);
   return port ? `${port.containerPort}/${port.protocol}` : name;

@@ -1,9 +1,9 @@
 import { type Duration, Size } from 'cdk8s';
 import type { k8s } from 'cdk8s-plus-27';
+import type { Component, Endpoint } from '../../lib/component.ts';
 import { config } from '../../lib/config.ts';
 import { memory, scratch } from '../../lib/disk.ts';
 import type { Mount } from '../../lib/mount.ts';
-import type { Endpoint, Peer } from '../../lib/peer.ts';
 import { shell } from '../../lib/pod.ts';
 import type { SecretRef } from '../../lib/secret.ts';
 import probes from './platform_probes.py';
@@ -54,11 +54,11 @@ const PROBES = '/run/platform';
 const MODULE = '/opt/platform';
 
 /** The app's environment: every name that the compose file and its env file gave it, and what they lacked. */
-export function appEnv(peer: Peer, props: AppProps): Record<string, string | k8s.EnvVarSource> {
+export function appEnv(component: Component, props: AppProps): Record<string, string | k8s.EnvVarSource> {
   const { broker, results, cache, database } = props;
-  const redis = (password: string, { endpoint, index }: Redis) => `redis://:$(${password})@${peer.connect(endpoint)}/${index}`;
+  const redis = (password: string, { endpoint, index }: Redis) => `redis://:$(${password})@${component.connect(endpoint)}/${index}`;
   return {
-    ARANGO_URL: `http://${peer.connect(database.endpoint)}`,
+    ARANGO_URL: `http://${component.connect(database.endpoint)}`,
     ARANGO_ROOT_PASSWORD: database.secret.env('root-password'),
     ARANGO_DATABASE: database.database,
     ARANGO_USERNAME: database.username,
@@ -71,10 +71,10 @@ export function appEnv(peer: Peer, props: AppProps): Record<string, string | k8s
     POD_NAME: { fieldRef: { fieldPath: 'metadata.name' } },
     POD_NAMESPACE: { fieldRef: { fieldPath: 'metadata.namespace' } },
     NODE_NAME: { fieldRef: { fieldPath: 'spec.nodeName' } },
-    OTEL_EXPORTER_OTLP_ENDPOINT: `http://${peer.connect(props.otlp)}`,
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://${component.connect(props.otlp)}`,
     OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
     // For what speaks OTLP by HTTP only.
-    OTLP_HTTP_ENDPOINT: `http://${peer.connect(props.otlpHttp)}`,
+    OTLP_HTTP_ENDPOINT: `http://${component.connect(props.otlpHttp)}`,
     OTEL_SERVICE_NAME: props.name,
     OTEL_RESOURCE_ATTRIBUTES: [
       `service.name=${props.name}`,
@@ -84,10 +84,10 @@ export function appEnv(peer: Peer, props: AppProps): Record<string, string | k8s
       'k8s.node.name=$(NODE_NAME)',
       'k8s.namespace.name=$(POD_NAMESPACE)',
     ].join(','),
-    CONSUL_HTTP_ADDR: `http://${peer.connect(props.consul)}`,
+    CONSUL_HTTP_ADDR: `http://${component.connect(props.consul)}`,
     CONSUL_HTTP_TOKEN: props.consulSecret.env('app-token'),
     CONSUL_DATACENTER: props.datacenter,
-    TEMPO_ENDPOINT: `http://${peer.connect(props.traces)}`,
+    TEMPO_ENDPOINT: `http://${component.connect(props.traces)}`,
     PLATFORM_PROBES: PROBES,
     PYTHONDONTWRITEBYTECODE: '1',
     PYTHONUNBUFFERED: '1',
@@ -95,8 +95,8 @@ export function appEnv(peer: Peer, props: AppProps): Record<string, string | k8s
 }
 
 /** The module that the chart brings along, the folder of its files, and a /tmp on the read-only root. */
-export function appMounts(peer: Peer): readonly Mount[] {
-  const module = config(peer, () => ({ 'platform_probes.py': probes }), `${peer.name}-probes`);
+export function appMounts(component: Component): readonly Mount[] {
+  const module = config(component, () => ({ 'platform_probes.py': probes }), `${component.name}-probes`);
   return [module.at(MODULE), memory(PROBES, 'probes', Size.mebibytes(1)), scratch('/tmp', 'tmp', Size.mebibytes(128))];
 }
 

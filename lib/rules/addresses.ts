@@ -144,7 +144,7 @@ export function* addresses(platform: Platform): Iterable<Finding> {
             object,
             field,
             wrong: `${host}${port === undefined ? '' : `:${port}`} leads to no Service and port of this profile`,
-            mend: 'take the address from peer.connect, or declare it as an address outside',
+            mend: 'take the address from component.connect, or declare it as an address outside',
           };
     }
   }

@@ -7,7 +7,7 @@ import { ownDisk, standingDisk } from '../disk.ts';
 import { http, tcp } from '../pod.ts';
 import { type Manifest, manifests } from '../render.ts';
 import { secretRefs } from '../secret.ts';
-import { peer, shared } from '../testing.ts';
+import { component, shared } from '../testing.ts';
 import { deployment, statefulSet } from '../workload.ts';
 import { check, rules } from './index.ts';
 import type { Facts } from './platform.ts';
@@ -27,7 +27,7 @@ function good(): Map<string, Manifest[]> {
   const common = { tier: 'data', grace: Duration.seconds(30) } as const;
   const image = 'example.org/a:1.2.3';
 
-  const server = peer(chart, 'server');
+  const server = component(chart, 'server');
   const service = server.serve({ redis: 6379, metrics: 9121 }, { headless: true });
   server.connectSelf(6379, 9121);
   statefulSet(server, {
@@ -49,8 +49,8 @@ function good(): Map<string, Manifest[]> {
     ],
   });
 
-  const client = peer(chart, 'client');
-  const [server6379, store] = [client.connect(service.at.redis), client.leave({ host: 's3.example.org', port: 443 })];
+  const client = component(chart, 'client');
+  const [server6379, store] = [client.connect(service.at.redis), client.connectExternal({ host: 's3.example.org', port: 443 })];
   const files = config(client, () => ({
     'client.yaml': yaml({
       listen: '0.0.0.0:8080',
@@ -78,7 +78,7 @@ function good(): Map<string, Manifest[]> {
     ],
   });
 
-  const watcher = peer(chart, 'watcher');
+  const watcher = component(chart, 'watcher');
   const targets = [0, 1, 2].map((ordinal) => `server-${ordinal}.server:9121`);
   watcher.connect(service.at.metrics);
   const scrape = config(watcher, () => ({ 'prometheus.yaml': yaml({ scrape_configs: [{ static_configs: [{ targets }] }] }) }));
@@ -165,7 +165,7 @@ const cases: Record<keyof typeof rules, [string, Break, string][]> = {
     [
       'a host that is not there',
       (find) => (find('ConfigMap', 'client').data['client.yaml'] = 'server: sever:6379\n'),
-      'all.yaml: ConfigMap client: data.client.yaml: sever:6379 leads to no Service and port of this profile; take the address from peer.connect, or declare it as an address outside (addresses)',
+      'all.yaml: ConfigMap client: data.client.yaml: sever:6379 leads to no Service and port of this profile; take the address from component.connect, or declare it as an address outside (addresses)',
     ],
     [
       'a port that the Service does not have',

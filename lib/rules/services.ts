@@ -9,7 +9,7 @@ export function* services(platform: Platform): Iterable<Finding> {
         object,
         field: 'spec.selector',
         wrong: 'it selects no pod of this profile',
-        mend: "let it select its peer's pods, as peer.serve does",
+        mend: "let it select its component's pods, as component.serve does",
       };
     }
     for (const { object: workload, pod } of workloads) {

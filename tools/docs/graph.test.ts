@@ -2,11 +2,11 @@ import { expect, test } from 'vitest';
 import type { Manifest } from '../../lib/render.ts';
 import { dot, graphOf, mermaid } from './graph.ts';
 
-const labels = (name: string, component: string) => ({ 'app.kubernetes.io/name': name, 'app.kubernetes.io/component': component });
-const workload = (kind: string, name: string, component: string, ports: object[]): Manifest => ({
+const labels = (name: string, role: string) => ({ 'app.kubernetes.io/name': name, 'app.kubernetes.io/component': role });
+const workload = (kind: string, name: string, role: string, ports: object[]): Manifest => ({
   apiVersion: 'apps/v1',
   kind,
-  metadata: { name, labels: labels(name, component) },
+  metadata: { name, labels: labels(name, role) },
   spec: { template: { spec: { containers: [{ name, ports }] } } },
 });
 const policy = (name: string, from: string[], port: number, more: object = {}): Manifest => ({

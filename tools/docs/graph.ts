@@ -10,9 +10,9 @@ interface Edge {
   readonly kind: 'data' | 'watch';
 }
 
-/** What runs, by the name of its peer, and who talks to whom. */
+/** What runs, by the name of its component, and who talks to whom. */
 export interface Graph {
-  readonly nodes: readonly { readonly name: string; readonly component: string; readonly kind: string }[];
+  readonly nodes: readonly { readonly name: string; readonly role: string; readonly kind: string }[];
   readonly edges: readonly Edge[];
 }
 
@@ -24,7 +24,7 @@ export function graphOf(objects: readonly Manifest[]): Graph {
   const nodes = workloads
     .map(({ kind, metadata }) => ({
       name: metadata.labels?.[NAME] ?? '',
-      component: metadata.labels?.['app.kubernetes.io/component'] ?? '',
+      role: metadata.labels?.['app.kubernetes.io/component'] ?? '',
       kind,
     }))
     .filter(({ name }, at, all) => all.findIndex((other) => other.name === name) === at);
@@ -34,7 +34,7 @@ export function graphOf(objects: readonly Manifest[]): Graph {
       .flatMap((object) => podOf(object)?.containers.flatMap(({ ports = [] }) => ports) ?? []);
     return ports.find((port) => port.containerPort === number && port.protocol === protocol)?.name ?? `${number}`;
   };
-  const watches = new Set(nodes.filter(({ component }) => component === 'metrics' || component === 'discovery').map(({ name }) => name));
+  const watches = new Set(nodes.filter(({ role }) => role === 'metrics' || role === 'discovery').map(({ name }) => name));
   const edges = new Map<string, Edge>();
   const add = (from: string, to: string, port: string) => {
     if (from === to) return;
@@ -77,7 +77,7 @@ export function dot({ nodes, edges }: Graph): string {
     '  graph [rankdir=LR, nodesep=0.25, ranksep=1.1, pad=0.3, bgcolor=white, fontname="sans-serif"]',
     '  node [shape=box, style="rounded,filled", color="#5b6770", fontname="sans-serif", fontsize=13, margin="0.28,0.1"]',
     '  edge [fontname="sans-serif", fontsize=10, color="#37474f", fontcolor="#37474f", arrowsize=0.7]',
-    ...nodes.map(({ name, component, kind }) => `  "${name}" [label="${name}\\n${component}", fillcolor="${COLOURS[kind] ?? 'white'}"]`),
+    ...nodes.map(({ name, role, kind }) => `  "${name}" [label="${name}\\n${role}", fillcolor="${COLOURS[kind] ?? 'white'}"]`),
     ...(edges.some(({ to }) => to === 'outside') ? ['  "outside" [label="object storage", shape=ellipse, fillcolor="#f4f4f4"]'] : []),
     ...edges.map(
       ({ from, to, ports, kind }) =>

@@ -27,7 +27,7 @@ export type Port = number | { readonly udp: number };
 /** A port that one chart offers to the others; `Kind`, its port's name, is what is spoken there. */
 export interface Endpoint<Kind extends string = string> {
   readonly kind: Kind;
-  readonly peer: Peer;
+  readonly component: Component;
   /** The Service's name, or a pod's own name below it: an address within the namespace. */
   readonly host: string;
   readonly port: Port;
@@ -48,31 +48,32 @@ export interface Served<Kind extends string> {
 }
 
 /** One set of pods: the labels that select them, the account they run as and the one policy that guards them. */
-export class Peer extends Construct {
-  /** The labels of every object of this peer. */
+export class Component extends Construct {
+  /** The labels of every object of this component. */
   readonly labels: Labels;
   private readonly pods: kplus.Pods;
   private readonly policy: kplus.NetworkPolicy;
   private readonly open = new Set<string>();
-  private readonly visited = new Map<Peer, kplus.NetworkPolicy>();
+  private readonly ingressPolicies = new Map<Component, kplus.NetworkPolicy>();
 
   /**
    * `image` is the one whose tag says which version these pods run.
-   * A `visitor` comes and goes: what lets it in are policies of its own, and those of its hosts do not change.
+   * `role` is the value of the label app.kubernetes.io/component.
+   * An `ephemeral` component comes and goes: the policies that let it in are its own, and those of its targets do not change.
    */
   constructor(
     chart: Chart,
     readonly name: string,
     readonly shared: Shared,
-    private readonly role: { readonly component: string; readonly image: string; readonly visitor?: boolean },
+    private readonly props: { readonly role: string; readonly image: string; readonly ephemeral?: boolean },
   ) {
     super(chart, name);
     this.labels = {
       ...shared.labels,
       'app.kubernetes.io/name': name,
       'app.kubernetes.io/instance': name,
-      'app.kubernetes.io/component': role.component,
-      'app.kubernetes.io/version': tagOf(role.image),
+      'app.kubernetes.io/component': props.role,
+      'app.kubernetes.io/version': tagOf(props.image),
     };
     this.pods = kplus.Pods.select(this, 'pods', { labels: this.everyPod });
     new kplus.ServiceAccount(this, 'account', { metadata: this.metadata() });
@@ -86,12 +87,12 @@ export class Peer extends Construct {
     this.policy.addEgressRule(dns, [udp(53), tcp(53)]);
   }
 
-  /** Metadata of an object of this peer; `instance` names one of several workloads. */
+  /** Metadata of an object of this component; `instance` names one of several workloads. */
   metadata(name = this.name, instance = this.name): { name: string; labels: Record<string, string> } {
     return { name, labels: { ...this.labels, 'app.kubernetes.io/instance': instance } };
   }
 
-  /** What selects the pods of all workloads of this peer. */
+  /** What selects the pods of all workloads of this component. */
   get everyPod(): Record<string, string> {
     return { 'app.kubernetes.io/name': this.name };
   }
@@ -104,11 +105,11 @@ export class Peer extends Construct {
   /**
    * A Service over these pods whose ports are named by what is spoken there.
    * `headless`: the name answers with the pods' own addresses, as StatefulSets need it.
-   * `early`: pods are found before they are ready, as members of a cluster must be.
+   * `publishNotReadyAddresses`: pods are found before they are ready, as members of a cluster must be.
    */
   serve<Kind extends string>(
     ports: { readonly [K in Kind]: Port },
-    options: { readonly name?: string; readonly headless?: boolean; readonly early?: boolean } = {},
+    options: { readonly name?: string; readonly headless?: boolean; readonly publishNotReadyAddresses?: boolean } = {},
   ): Served<Kind> {
     const name = options.name ?? this.name;
     const named = Object.entries<Port>(ports);
@@ -117,7 +118,7 @@ export class Peer extends Construct {
       spec: {
         type: 'ClusterIP',
         ...(options.headless && { clusterIp: 'None' }),
-        ...(options.early && { publishNotReadyAddresses: true }),
+        ...(options.publishNotReadyAddresses && { publishNotReadyAddresses: true }),
         selector: this.everyPod,
         ports: named.map(([kind, port]) => ({
           name: kind,
@@ -127,29 +128,30 @@ export class Peer extends Construct {
         })),
       },
     });
-    const endpoints = named.map(([kind, port]): [string, Endpoint] => [kind, { kind, peer: this, host: name, port }]);
+    const endpoints = named.map(([kind, port]): [string, Endpoint] => [kind, { kind, component: this, host: name, port }]);
     return { name, at: Object.fromEntries(endpoints) as unknown as Served<Kind>['at'] };
   }
 
   /** Opens the path to `target` on both sides and returns its `host:port`. */
   connect(target: Endpoint): string {
-    const path = `${target.peer.name} ${target.kind}`;
+    const path = `${target.component.name} ${target.kind}`;
     // A pod reaches itself without a rule.
-    if (target.peer !== this && !this.open.has(path)) {
+    if (target.component !== this && !this.open.has(path)) {
       this.open.add(path);
       const port = typeof target.port === 'number' ? tcp(target.port) : udp(target.port.udp);
-      this.policy.addEgressRule(target.peer.pods, [port]);
-      this.doorOf(target.peer).addIngressRule(this.pods, [port]);
+      this.policy.addEgressRule(target.component.pods, [port]);
+      this.ingressPolicyOf(target.component).addIngressRule(this.pods, [port]);
     }
     return `${target.host}:${numberOf(target.port)}`;
   }
 
   /** The policy of the host that lets these pods in. */
-  private doorOf(host: Peer): kplus.NetworkPolicy {
-    if (!this.role.visitor) return host.policy;
+  private ingressPolicyOf(host: Component): kplus.NetworkPolicy {
+    if (!this.props.ephemeral) return host.policy;
     const name = `${this.name}-to-${host.name}`;
-    const known = this.visited.get(host) ?? new kplus.NetworkPolicy(this, name, { metadata: this.metadata(name), selector: host.pods });
-    this.visited.set(host, known);
+    const known =
+      this.ingressPolicies.get(host) ?? new kplus.NetworkPolicy(this, name, { metadata: this.metadata(name), selector: host.pods });
+    this.ingressPolicies.set(host, known);
     return known;
   }
 
@@ -161,7 +163,7 @@ export class Peer extends Construct {
   }
 
   /** Opens the path out of the cluster to `target` and returns its `host:port`. */
-  leave(target: External): string {
+  connectExternal(target: External): string {
     const addresses = kplus.NetworkPolicyIpBlock.ipv4(this, `${target.host}:${target.port}`, target.cidr ?? '0.0.0.0/0');
     this.policy.addEgressRule(addresses, [tcp(target.port)]);
     return `${target.host}:${target.port}`;

@@ -1,10 +1,10 @@
 import { App, Chart } from 'cdk8s';
 import { expect, test } from 'vitest';
-import { type Endpoint, Peer } from './peer.ts';
+import { Component, type Endpoint } from './component.ts';
 import { manifests } from './render.ts';
-import { peer, rendered, shared } from './testing.ts';
+import { component, rendered, shared } from './testing.ts';
 
-/** The policy of the peer `name`. */
+/** The policy of the component `name`. */
 function policies(make: (chart: Chart) => void): (name: string) => Record<string, unknown[]> {
   const app = new App();
   make(new Chart(app, 'chart', shared));
@@ -14,8 +14,8 @@ function policies(make: (chart: Chart) => void): (name: string) => Record<string
 
 const pods = (name: string) => ({ podSelector: { matchLabels: { 'app.kubernetes.io/name': name } } });
 
-test('alone, a peer may ask DNS and nobody else, and nobody may ask it', () => {
-  const { egress, ingress } = policies((chart) => peer(chart, 'a'))('a');
+test('alone, a component may ask DNS and nobody else, and nobody may ask it', () => {
+  const { egress, ingress } = policies((chart) => component(chart, 'a'))('a');
   expect(ingress).toBeUndefined();
   expect(egress).toEqual([
     {
@@ -31,8 +31,8 @@ test('alone, a peer may ask DNS and nobody else, and nobody may ask it', () => {
 test('taking an address opens the path on both sides, once', () => {
   const addresses: string[] = [];
   const policy = policies((chart) => {
-    const server = peer(chart, 'server').serve({ http: 80, dns: { udp: 53 } });
-    const client = peer(chart, 'client');
+    const server = component(chart, 'server').serve({ http: 80, dns: { udp: 53 } });
+    const client = component(chart, 'client');
     addresses.push(client.connect(server.at.http), client.connect(server.at.http), client.connect(server.at.dns));
   });
   expect(addresses).toEqual(['server:80', 'server:80', 'server:53']);
@@ -46,11 +46,11 @@ test('taking an address opens the path on both sides, once', () => {
   ]);
 });
 
-test('a visitor brings the policies that let it in, and leaves those of its hosts as they are', () => {
+test('an ephemeral component brings the policies that let it in, and leaves those of its targets as they are', () => {
   const policy = policies((chart) => {
-    const server = peer(chart, 'server').serve({ http: 80, dns: { udp: 53 } });
-    const role = { component: 'test', image: 'example.org/test:1', visitor: true };
-    const guest = new Peer(chart, 'guest', shared, role);
+    const server = component(chart, 'server').serve({ http: 80, dns: { udp: 53 } });
+    const props = { role: 'test', image: 'example.org/test:1', ephemeral: true };
+    const guest = new Component(chart, 'guest', shared, props);
     guest.connect(server.at.http);
     guest.connect(server.at.dns);
   });
@@ -66,11 +66,11 @@ test('a visitor brings the policies that let it in, and leaves those of its host
   expect(policy('guest').egress?.slice(1).length).toBe(2);
 });
 
-test('a peer needs no rule to reach itself, unless it is several pods', () => {
+test('a component needs no rule to reach itself, unless it is several pods', () => {
   const policy = policies((chart) => {
-    const one = peer(chart, 'one');
+    const one = component(chart, 'one');
     one.connect(one.serve({ http: 80 }).at.http);
-    peer(chart, 'many').connectSelf(7000, { udp: 7001 });
+    component(chart, 'many').connectSelf(7000, { udp: 7001 });
   });
   expect(policy('one').ingress).toBeUndefined();
   expect(policy('many').ingress).toEqual([
@@ -87,16 +87,16 @@ test('a peer needs no rule to reach itself, unless it is several pods', () => {
 test('an address outside is opened by its port', () => {
   let address = '';
   const policy = policies((chart) => {
-    address = peer(chart, 'a').leave({ host: 's3.example.org', port: 443, cidr: '192.0.2.0/24' });
+    address = component(chart, 'a').connectExternal({ host: 's3.example.org', port: 443, cidr: '192.0.2.0/24' });
   });
   expect(address).toBe('s3.example.org:443');
   expect(policy('a').egress?.[1]).toEqual({ to: [{ ipBlock: { cidr: '192.0.2.0/24' } }], ports: [{ port: 443, protocol: 'TCP' }] });
 });
 
 test('a Service names its ports by what is spoken there, and selects by the name alone', () => {
-  const service = rendered((chart) => peer(chart, 'a').serve({ http: 80, dns: { udp: 53 } }, { name: 'b', headless: true, early: true }))(
-    'Service',
-  );
+  const service = rendered((chart) =>
+    component(chart, 'a').serve({ http: 80, dns: { udp: 53 } }, { name: 'b', headless: true, publishNotReadyAddresses: true }),
+  )('Service');
   expect(service.metadata.name).toBe('b');
   expect(service.spec).toEqual({
     type: 'ClusterIP',
@@ -114,13 +114,13 @@ test('a wrong protocol does not compile', () => {
   const takes = (_: Endpoint<'redis'>) => undefined;
   const app = new App();
   const chart = new Chart(app, 'chart', shared);
-  const served = new Peer(chart, 'a', shared, { component: 'test', image: 'example.org/test:1' }).serve({ http: 80 });
+  const served = new Component(chart, 'a', shared, { role: 'test', image: 'example.org/test:1' }).serve({ http: 80 });
   // @ts-expect-error -- `http` is not assignable to `redis`
   expect(takes(served.at.http)).toBeUndefined();
 });
 
 test('every object says what it is, and its version is the tag', () => {
-  expect(rendered((chart) => peer(chart, 'a'))('ServiceAccount').metadata.labels).toEqual({
+  expect(rendered((chart) => component(chart, 'a'))('ServiceAccount').metadata.labels).toEqual({
     'app.kubernetes.io/name': 'a',
     'app.kubernetes.io/instance': 'a',
     'app.kubernetes.io/component': 'test',
