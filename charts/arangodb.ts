@@ -3,11 +3,11 @@ import { Cpu } from 'cdk8s-plus-27';
 import type { Construct } from 'constructs';
 import { Component, type Endpoint, type Shared } from '../lib/component.ts';
 import { config } from '../lib/config.ts';
-import { ownDisk, scratch } from '../lib/disk.ts';
+import { emptyDir, volumeClaimTemplate } from '../lib/disk.ts';
 import { tagOf } from '../lib/image.ts';
 import { cpuLimit, http, type Resources, tcp } from '../lib/pod.ts';
+import type { ScrapeTarget } from '../lib/scrape-target.ts';
 import type { SecretRef } from '../lib/secret.ts';
-import type { Target } from '../lib/target.ts';
 import { job, statefulSet } from '../lib/workload.ts';
 import bootstrap from './arangodb/bootstrap.py';
 import { community } from './arangodb/community.ts';
@@ -63,7 +63,7 @@ export interface ArangoDatabase {
 /** One ArangoDB server, and the Job that makes the app's database and users in it. */
 export class ArangoDB extends Chart {
   readonly app: ArangoDatabase;
-  readonly metrics: Target;
+  readonly metrics: ScrapeTarget;
   /** Alerts that only some releases need. */
   readonly alerts: readonly RuleGroup[];
 
@@ -93,12 +93,12 @@ export class ArangoDB extends Chart {
     };
     const mounts = [
       // Foxx is off: nothing is installed here.
-      scratch('/var/lib/arangodb3-apps', 'apps', Size.mebibytes(64)),
-      scratch('/tmp', 'tmp', Size.mebibytes(64)),
+      emptyDir('/var/lib/arangodb3-apps', 'apps', Size.mebibytes(64)),
+      emptyDir('/tmp', 'tmp', Size.mebibytes(64)),
     ];
     statefulSet(component, {
       service,
-      tier: 'data',
+      priority: 'data',
       // Only the upgrade may mount the disk while it runs.
       replicas: props.upgrade ? 0 : 1,
       // RocksDB flushes on SIGTERM.
@@ -120,7 +120,7 @@ export class ArangoDB extends Chart {
           },
           ports: PORTS,
           resources,
-          mounts: [ownDisk(DATA, 'data', props.disk, shared), ...mounts],
+          mounts: [volumeClaimTemplate(DATA, 'data', props.disk, shared), ...mounts],
           // The one path that answers without a login and says whether requests are served; recovery may replay for half an hour.
           startup: { ...http('/_admin/server/availability', 'arangodb'), periodSeconds: 5, failureThreshold: 360 },
           readiness: http('/_admin/server/availability', 'arangodb'),
@@ -133,7 +133,7 @@ export class ArangoDB extends Chart {
     if (props.upgrade) {
       // arangod upgrades the data and exits. It fails while the former server still holds RocksDB's lock, and the Job tries again.
       job(new Component(this, `${id}-upgrade`, shared, { role: 'upgrade', image: props.image }), {
-        tier: 'data',
+        priority: 'data',
         grace: Duration.minutes(2),
         group: 0,
         containers: [
@@ -152,7 +152,7 @@ export class ArangoDB extends Chart {
     const maker = new Component(this, `${id}-bootstrap`, shared, { role: 'bootstrap', image: props.python });
     const script = config(maker, () => ({ 'bootstrap.py': bootstrap }));
     job(maker, {
-      tier: 'data',
+      priority: 'data',
       grace: Duration.seconds(5),
       containers: [
         {

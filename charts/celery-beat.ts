@@ -19,8 +19,8 @@ export class CeleryBeat extends Chart {
     const component = new Component(this, id, shared, { role: 'scheduler', image: props.image });
 
     deployment(component, {
-      replace: 'stop',
-      tier: 'work',
+      strategy: 'Recreate',
+      priority: 'work',
       // Writing down when each entry ran last.
       grace: Duration.seconds(15),
       secretVariables: SECRET_VARIABLES,

@@ -1,10 +1,10 @@
 import { Chart, Duration, Size } from 'cdk8s';
 import type { Construct } from 'constructs';
 import { Component, type Endpoint, type Shared } from '../lib/component.ts';
-import { scratch } from '../lib/disk.ts';
+import { emptyDir } from '../lib/disk.ts';
 import { http, type Resources } from '../lib/pod.ts';
+import type { ScrapeTarget } from '../lib/scrape-target.ts';
 import type { SecretRef } from '../lib/secret.ts';
-import type { Target } from '../lib/target.ts';
 import { durationBuckets } from '../lib/telemetry.ts';
 import { deployment } from '../lib/workload.ts';
 
@@ -37,7 +37,7 @@ interface CeleryExporterProps extends CeleryExporterSettings {
 
 /** Counts tasks, workers and queues from Celery's events: workers have no metrics port of their own. */
 export class CeleryExporter extends Chart {
-  readonly metrics: Target;
+  readonly metrics: ScrapeTarget;
 
   constructor(scope: Construct, id: string, shared: Shared, props: CeleryExporterProps) {
     super(scope, id, shared);
@@ -47,8 +47,8 @@ export class CeleryExporter extends Chart {
 
     deployment(component, {
       // Two would count every task twice.
-      replace: 'stop',
-      tier: 'view',
+      strategy: 'Recreate',
+      priority: 'view',
       grace: Duration.seconds(10),
       secretVariables: 'celery-exporter reads the URL of the broker from a variable or from an argument',
       containers: [
@@ -72,7 +72,7 @@ export class CeleryExporter extends Chart {
           ports: PORTS,
           resources: props.resources,
           // waitress 3.0 writes a page of more than 1 MiB to a temporary file.
-          mounts: [scratch('/tmp', 'tmp', Size.mebibytes(64))],
+          mounts: [emptyDir('/tmp', 'tmp', Size.mebibytes(64))],
           // Once 0.12.2 has reached its broker, /health answers 200 for ever.
           readiness: http('/health', 'metrics'),
           // Releases without celery-exporter#365 may answer 500 to every scrape after the broker was lost: only a restart helps.

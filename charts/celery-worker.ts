@@ -43,8 +43,8 @@ export class CeleryWorker extends Chart {
         name,
         replicas: pool.replicas,
         scaled: pool.max !== undefined,
-        replace: 'overlap',
-        tier: 'work',
+        strategy: 'RollingUpdate',
+        priority: 'work',
         // The soft shutdown, then half a minute for giving back what did not end.
         grace: Duration.seconds(longest + 30),
         secretVariables: SECRET_VARIABLES,

@@ -3,10 +3,10 @@ import { Cpu } from 'cdk8s-plus-27';
 import type { Construct } from 'constructs';
 import { Component, type Endpoint, numberOf, type Shared } from '../lib/component.ts';
 import { config } from '../lib/config.ts';
-import { memory, ownDisk, scratch } from '../lib/disk.ts';
+import { emptyDir, memoryDir, volumeClaimTemplate } from '../lib/disk.ts';
 import { goMemory, type Resources, shell, tcp } from '../lib/pod.ts';
+import type { ScrapeTarget } from '../lib/scrape-target.ts';
 import type { SecretRef } from '../lib/secret.ts';
-import type { Target } from '../lib/target.ts';
 import { job, statefulSet } from '../lib/workload.ts';
 import acl from './consul/acl.sh';
 import { autopilotFile } from './consul/autopilot.ts';
@@ -38,7 +38,7 @@ interface ConsulProps extends ConsulSettings {
 export class Consul extends Chart {
   readonly consul: Endpoint<'consul'>;
   readonly dns: { readonly tcp: Endpoint<'dns'>; readonly udp: Endpoint<'dns-udp'> };
-  readonly metrics: Target;
+  readonly metrics: ScrapeTarget;
 
   constructor(scope: Construct, id: string, shared: Shared, props: ConsulProps) {
     super(scope, id, shared);
@@ -84,8 +84,8 @@ export class Consul extends Chart {
     statefulSet(component, {
       service: members,
       replicas: servers,
-      apart: true,
-      tier: 'data',
+      requireAntiAffinity: true,
+      priority: 'data',
       // Leaving takes 13 s when the others are down too.
       grace: Duration.seconds(30),
       containers: [
@@ -104,10 +104,10 @@ export class Consul extends Chart {
           mounts: [
             files.at('/etc/consul'),
             secret.mount('gossip-key', 'management-token', 'agent-token'),
-            memory('/run/platform', 'memory', Size.mebibytes(1)),
-            ownDisk('/consul/data', 'data', props.disk, shared),
+            memoryDir('/run/platform', 'memory', Size.mebibytes(1)),
+            volumeClaimTemplate('/consul/data', 'data', props.disk, shared),
             // Where a snapshot is put together.
-            scratch('/tmp', 'tmp', Size.mebibytes(128)),
+            emptyDir('/tmp', 'tmp', Size.mebibytes(128)),
           ],
           readiness: {
             // 200 with an empty string means that there is no leader.
@@ -127,7 +127,7 @@ export class Consul extends Chart {
     const keeper = new Component(this, `${id}-acl`, shared, { role: 'bootstrap', image: props.image });
     const scripts = config(keeper, () => ({ 'acl.sh': acl, 'autopilot.json': autopilotFile(servers), ...policyFiles() }));
     job(keeper, {
-      tier: 'data',
+      priority: 'data',
       grace: Duration.seconds(5),
       containers: [
         {
@@ -143,7 +143,7 @@ export class Consul extends Chart {
           mounts: [
             scripts.at('/opt/platform'),
             secret.mount('management-token', 'agent-token', 'app-token', 'metrics-token'),
-            memory('/run/platform', 'memory', Size.mebibytes(1)),
+            memoryDir('/run/platform', 'memory', Size.mebibytes(1)),
           ],
         },
       ],

@@ -2,10 +2,10 @@ import { Chart, Duration, Size } from 'cdk8s';
 import type { Construct } from 'constructs';
 import { Component, type Endpoint, type Shared } from '../lib/component.ts';
 import { config, yaml } from '../lib/config.ts';
-import { type Disk, scratch } from '../lib/disk.ts';
+import { type Disk, emptyDir } from '../lib/disk.ts';
 import { http, type Resources, tcp } from '../lib/pod.ts';
+import type { ScrapeTarget } from '../lib/scrape-target.ts';
 import type { SecretRef } from '../lib/secret.ts';
-import type { Target } from '../lib/target.ts';
 import { deployment } from '../lib/workload.ts';
 import celery from './grafana/dashboards/celery.json' with { type: 'json' };
 import platform from './grafana/dashboards/platform.json' with { type: 'json' };
@@ -35,7 +35,7 @@ interface GrafanaProps extends GrafanaSettings {
 /** One Grafana on SQLite, with every data source and how they lead to one another. */
 export class Grafana extends Chart {
   readonly grafana: Endpoint<'grafana'>;
-  readonly metrics: Target;
+  readonly metrics: ScrapeTarget;
 
   constructor(scope: Construct, id: string, shared: Shared, props: GrafanaProps) {
     super(scope, id, shared);
@@ -67,8 +67,8 @@ export class Grafana extends Chart {
 
     deployment(component, {
       // SQLite: a second Grafana would corrupt it.
-      replace: 'stop',
-      tier: 'view',
+      strategy: 'Recreate',
+      priority: 'view',
       grace: Duration.seconds(30),
       containers: [
         {
@@ -112,7 +112,7 @@ export class Grafana extends Chart {
             dashboards.at('/etc/grafana/dashboards'),
             secret.mount('admin-password', 'secret-key'),
             props.storage.at('/var/lib/grafana'),
-            scratch('/tmp', 'tmp', Size.mebibytes(128)),
+            emptyDir('/tmp', 'tmp', Size.mebibytes(128)),
           ],
           // The first start migrates its database.
           startup: { ...http('/api/health', 'grafana'), periodSeconds: 5, failureThreshold: 60 },

@@ -2,11 +2,11 @@ import { Chart, Duration, Size } from 'cdk8s';
 import type { Construct } from 'constructs';
 import { Component, type Endpoint, type Shared } from '../lib/component.ts';
 import { config, yaml } from '../lib/config.ts';
-import { ownDisk, scratch } from '../lib/disk.ts';
+import { emptyDir, volumeClaimTemplate } from '../lib/disk.ts';
 import { goMemory, http, type Resources, tcp } from '../lib/pod.ts';
 import { BUCKET_VARIABLES, type Bucket, bucketEnv, bucketKeys, endpointOf } from '../lib/s3.ts';
+import type { ScrapeTarget } from '../lib/scrape-target.ts';
 import type { SecretRef } from '../lib/secret.ts';
-import type { Target } from '../lib/target.ts';
 import { LARGEST_REQUEST, LATEST_ARRIVAL } from '../lib/telemetry.ts';
 import { statefulSet } from '../lib/workload.ts';
 import { lokiMemory } from './loki/memory.ts';
@@ -42,7 +42,7 @@ interface LokiProps extends LokiSettings {
 /** Loki, all its parts in one process. */
 export class Loki extends Chart {
   readonly loki: Endpoint<'loki'>;
-  readonly metrics: Target;
+  readonly metrics: ScrapeTarget;
 
   constructor(scope: Construct, id: string, shared: Shared, props: LokiProps) {
     super(scope, id, shared);
@@ -99,7 +99,7 @@ export class Loki extends Chart {
 
     statefulSet(component, {
       service,
-      tier: 'ingest',
+      priority: 'ingest',
       // It flushes nothing when it stops: what is in memory is in its write-ahead log, too.
       grace: Duration.minutes(5),
       ...(bucket && { secretVariables: BUCKET_VARIABLES }),
@@ -111,7 +111,11 @@ export class Loki extends Chart {
           env: { ...goMemory(props.resources.memory), ...(bucket && bucketEnv(props.bucketSecret)) },
           ports: PORTS,
           resources: props.resources,
-          mounts: [file.at('/etc/loki'), ownDisk('/loki', 'data', props.disk, shared), scratch('/tmp', 'tmp', Size.mebibytes(64))],
+          mounts: [
+            file.at('/etc/loki'),
+            volumeClaimTemplate('/loki', 'data', props.disk, shared),
+            emptyDir('/tmp', 'tmp', Size.mebibytes(64)),
+          ],
           startup: { ...http('/ready', 'loki'), periodSeconds: 5, failureThreshold: 120 },
           readiness: http('/ready', 'loki'),
           liveness: tcp('loki'),

@@ -4,9 +4,9 @@ import { Component, type Endpoint, type Shared } from '../lib/component.ts';
 import { config, yaml } from '../lib/config.ts';
 import type { Disk } from '../lib/disk.ts';
 import { goMemory, http, type Resources, tcp } from '../lib/pod.ts';
-import type { Target } from '../lib/target.ts';
+import type { ScrapeTarget } from '../lib/scrape-target.ts';
 import { LARGEST_REQUEST } from '../lib/telemetry.ts';
-import { oneDiskEach } from '../lib/workload.ts';
+import { deploymentPerDisk } from '../lib/workload.ts';
 
 const OTLP = { 'otlp-grpc': 4317, 'otlp-http': 4318 };
 const METRICS = { metrics: 8888 };
@@ -36,7 +36,7 @@ interface OtelCollectorProps extends OtelCollectorSettings {
 export class OtelCollector extends Chart {
   readonly grpc: Endpoint<'otlp-grpc'>;
   readonly http: Endpoint<'otlp-http'>;
-  readonly metrics: Target;
+  readonly metrics: ScrapeTarget;
 
   constructor(scope: Construct, id: string, shared: Shared, props: OtelCollectorProps) {
     super(scope, id, shared);
@@ -109,8 +109,8 @@ export class OtelCollector extends Chart {
       }),
     }));
 
-    oneDiskEach(component, props.disks, (disk) => ({
-      tier: 'ingest',
+    deploymentPerDisk(component, props.disks, (disk) => ({
+      priority: 'ingest',
       // The queue stays on the disk: only the requests under way are finished.
       grace: Duration.seconds(60),
       containers: [

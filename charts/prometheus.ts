@@ -2,10 +2,10 @@ import { Chart, Duration, type Size } from 'cdk8s';
 import type { Construct } from 'constructs';
 import { Component, type Endpoint, numberOf, type Shared } from '../lib/component.ts';
 import { config, yaml } from '../lib/config.ts';
-import { ownDisk } from '../lib/disk.ts';
+import { volumeClaimTemplate } from '../lib/disk.ts';
 import { http, type Resources } from '../lib/pod.ts';
+import type { ScrapeTarget } from '../lib/scrape-target.ts';
 import type { SecretRef } from '../lib/secret.ts';
-import type { Target } from '../lib/target.ts';
 import { LATEST_ARRIVAL } from '../lib/telemetry.ts';
 import { statefulSet } from '../lib/workload.ts';
 import type { RuleGroup } from './prometheus/rules/group.ts';
@@ -30,7 +30,7 @@ interface PrometheusProps extends PrometheusSettings {
 /** One Prometheus: scrapes what it is told to, takes what Tempo and the collector write. */
 export class Prometheus extends Chart {
   readonly prometheus: Endpoint<'prometheus'>;
-  readonly metrics: Target;
+  readonly metrics: ScrapeTarget;
   /** How often each target is scraped. */
   readonly scrapeInterval = SCRAPE_INTERVAL;
   private readonly component: Component;
@@ -62,7 +62,7 @@ export class Prometheus extends Chart {
 
     statefulSet(component, {
       service,
-      tier: 'data',
+      priority: 'data',
       grace: Duration.minutes(5),
       containers: [
         {
@@ -81,7 +81,7 @@ export class Prometheus extends Chart {
             files.at('/etc/prometheus'),
             props.logins.arangodb.mount('metrics-password'),
             props.logins.consul.mount('metrics-token'),
-            ownDisk('/prometheus', 'data', props.disk, shared),
+            volumeClaimTemplate('/prometheus', 'data', props.disk, shared),
           ],
           // Replaying the write-ahead log of a full two hours.
           startup: { ...http('/-/ready', 'prometheus'), periodSeconds: 5, failureThreshold: 180 },
@@ -102,7 +102,7 @@ export class Prometheus extends Chart {
   }
 
   /** Scrapes these too. */
-  scrape(...targets: readonly Target[]): void {
+  scrape(...targets: readonly ScrapeTarget[]): void {
     for (const target of targets) {
       const { endpoint, path, params, login } = target;
       this.component.connect(endpoint);

@@ -3,10 +3,10 @@ import { Cpu } from 'cdk8s-plus-27';
 import type { Construct } from 'constructs';
 import { Component, type Endpoint, type Shared } from '../lib/component.ts';
 import { config } from '../lib/config.ts';
-import { memory, ownDisk } from '../lib/disk.ts';
+import { memoryDir, volumeClaimTemplate } from '../lib/disk.ts';
 import { goMemory, http, shell, tcp } from '../lib/pod.ts';
+import type { ScrapeTarget } from '../lib/scrape-target.ts';
 import type { SecretRef } from '../lib/secret.ts';
-import type { Target } from '../lib/target.ts';
 import { statefulSet } from '../lib/workload.ts';
 import { containerMemory } from './redis/memory.ts';
 
@@ -44,7 +44,7 @@ export interface RedisDatabase {
 /** One Redis. With a disk it is a broker: full, it refuses writes rather than lose a task. Without, a cache: full, it forgets. */
 export class Redis extends Chart {
   readonly redis: Endpoint<'redis'>;
-  readonly metrics: Target;
+  readonly metrics: ScrapeTarget;
   private readonly secret: SecretRef<'password'>;
 
   constructor(scope: Construct, id: string, shared: Shared, props: (BrokerSettings | CacheSettings) & RedisProps) {
@@ -73,7 +73,7 @@ export class Redis extends Chart {
 
     statefulSet(component, {
       service,
-      tier: 'data',
+      priority: 'data',
       // Writing all of it to the disk once, at 20 MiB a second.
       grace: Duration.seconds(disk ? 30 + Math.ceil(maxmemory / 20) : 30),
       secretVariables: 'redis_exporter reads a password from a variable or from a file of JSON',
@@ -92,8 +92,8 @@ export class Redis extends Chart {
           mounts: [
             file.at('/etc/redis'),
             secret.mount('password'),
-            memory('/run/platform', 'memory', Size.mebibytes(1)),
-            ...(disk ? [ownDisk('/data', 'data', disk, shared)] : []),
+            memoryDir('/run/platform', 'memory', Size.mebibytes(1)),
+            ...(disk ? [volumeClaimTemplate('/data', 'data', disk, shared)] : []),
           ],
           readiness: shell(`REDISCLI_AUTH="$(cat ${PASSWORD})" redis-cli -e ping`),
           // Any answer is a sign of life, be it that it loads, is busy or wants another password: only silence is not.

@@ -2,8 +2,8 @@ import { Chart, type Size } from 'cdk8s';
 import { type Cpu, k8s } from 'cdk8s-plus-27';
 import type { Construct } from 'constructs';
 import type { Shared } from '../lib/component.ts';
-import { type Disk, KEPT, standingDisk } from '../lib/disk.ts';
-import { priorityClass, tiers } from '../lib/pod.ts';
+import { type Disk, KEPT, persistentVolumeClaim } from '../lib/disk.ts';
+import { priorities, priorityClass } from '../lib/pod.ts';
 import { bytes, cores, millis } from '../lib/quantity.ts';
 
 /** The most that the namespace may ask of the cluster. */
@@ -75,18 +75,18 @@ export class Setup extends Chart {
       },
     });
 
-    tiers.forEach((tier, index) => {
-      new k8s.KubePriorityClass(this, tier, {
-        metadata: { name: priorityClass(namespace, tier) },
-        value: (tiers.length - index) * 10_000,
+    priorities.forEach((priority, index) => {
+      new k8s.KubePriorityClass(this, priority, {
+        metadata: { name: priorityClass(namespace, priority) },
+        value: (priorities.length - index) * 10_000,
         globalDefault: false,
-        description: `Platform in ${namespace}: ${tiers.join(' before ')}.`,
+        description: `Platform in ${namespace}: ${priorities.join(' before ')}.`,
       });
     });
   }
 
   /** A disk for the Deployment `name`: here, because deleting a workload must never delete its data. */
   disk(name: string, size: Size): Disk {
-    return standingDisk(this, name, size, this.shared);
+    return persistentVolumeClaim(this, name, size, this.shared);
   }
 }

@@ -3,7 +3,7 @@ import { Cpu } from 'cdk8s-plus-27';
 import type { Construct } from 'constructs';
 import { Component, type Endpoint, type Shared } from '../lib/component.ts';
 import { config } from '../lib/config.ts';
-import { scratch } from '../lib/disk.ts';
+import { emptyDir } from '../lib/disk.ts';
 import type { Mount } from '../lib/mount.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import { job } from '../lib/workload.ts';
@@ -84,7 +84,7 @@ export class Smoke extends Chart {
     job(
       component,
       {
-        tier: 'view',
+        priority: 'view',
         // It removes what it wrote, also when it is stopped.
         grace: Duration.seconds(10),
         containers: [
@@ -120,7 +120,7 @@ export class Smoke extends Chart {
               WAITS: JSON.stringify(WAITS),
             },
             resources: { cpu: Cpu.millis(50), memory: Size.mebibytes(128) },
-            mounts: [file.at('/opt/platform'), scratch('/tmp', 'tmp', Size.mebibytes(16)), ...secrets],
+            mounts: [file.at('/opt/platform'), emptyDir('/tmp', 'tmp', Size.mebibytes(16)), ...secrets],
           },
         ],
       },

@@ -2,11 +2,11 @@ import { Chart, Duration, Size } from 'cdk8s';
 import type { Construct } from 'constructs';
 import { Component, type Endpoint, type Shared } from '../lib/component.ts';
 import { config, yaml } from '../lib/config.ts';
-import { type Disk, scratch } from '../lib/disk.ts';
+import { type Disk, emptyDir } from '../lib/disk.ts';
 import { goMemory, http, type Resources, tcp } from '../lib/pod.ts';
 import { BUCKET_VARIABLES, type Bucket, bucketEnv, bucketKeys, endpointOf } from '../lib/s3.ts';
+import type { ScrapeTarget } from '../lib/scrape-target.ts';
 import type { SecretRef } from '../lib/secret.ts';
-import type { Target } from '../lib/target.ts';
 import { durationBuckets, LARGEST_REQUEST } from '../lib/telemetry.ts';
 import { deployment } from '../lib/workload.ts';
 import { tempoMemory } from './tempo/memory.ts';
@@ -38,7 +38,7 @@ interface TempoProps extends TempoSettings {
 export class Tempo extends Chart {
   readonly tempo: Endpoint<'tempo'>;
   readonly spans: Endpoint<'otlp-grpc'>;
-  readonly metrics: Target;
+  readonly metrics: ScrapeTarget;
 
   constructor(scope: Construct, id: string, shared: Shared, props: TempoProps) {
     super(scope, id, shared);
@@ -109,8 +109,8 @@ export class Tempo extends Chart {
     }));
 
     deployment(component, {
-      replace: 'stop',
-      tier: 'ingest',
+      strategy: 'Recreate',
+      priority: 'ingest',
       // It writes what is in memory to its log on the disk; uploads go on after the next start.
       grace: Duration.minutes(5),
       ...(bucket && { secretVariables: BUCKET_VARIABLES }),
@@ -122,7 +122,7 @@ export class Tempo extends Chart {
           env: { ...goMemory(props.resources.memory), ...(bucket && bucketEnv(props.bucketSecret)) },
           ports: PORTS,
           resources: props.resources,
-          mounts: [file.at('/etc/tempo'), props.storage.at('/var/tempo'), scratch('/tmp', 'tmp', Size.mebibytes(64))],
+          mounts: [file.at('/etc/tempo'), props.storage.at('/var/tempo'), emptyDir('/tmp', 'tmp', Size.mebibytes(64))],
           // Replaying the write-ahead log of a crash.
           startup: { ...http('/ready', 'tempo'), periodSeconds: 5, failureThreshold: 120 },
           readiness: http('/ready', 'tempo'),

@@ -145,13 +145,13 @@ export class Component extends Construct {
     return `${target.host}:${numberOf(target.port)}`;
   }
 
-  /** The policy of the host that lets these pods in. */
-  private ingressPolicyOf(host: Component): kplus.NetworkPolicy {
-    if (!this.props.ephemeral) return host.policy;
-    const name = `${this.name}-to-${host.name}`;
+  /** The policy that lets these pods in at `target`. */
+  private ingressPolicyOf(target: Component): kplus.NetworkPolicy {
+    if (!this.props.ephemeral) return target.policy;
+    const name = `${this.name}-to-${target.name}`;
     const known =
-      this.ingressPolicies.get(host) ?? new kplus.NetworkPolicy(this, name, { metadata: this.metadata(name), selector: host.pods });
-    this.ingressPolicies.set(host, known);
+      this.ingressPolicies.get(target) ?? new kplus.NetworkPolicy(this, name, { metadata: this.metadata(name), selector: target.pods });
+    this.ingressPolicies.set(target, known);
     return known;
   }
 

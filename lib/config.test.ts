@@ -22,7 +22,7 @@ function pod(text: string) {
     const files = config(a, () => ({ file: late }));
     const resources = { cpu: Cpu.millis(10), memory: Size.mebibytes(16) };
     const containers = [{ name: 'a', image: 'example.org/a:1', resources, mounts: [files.at('/etc/a')] }];
-    deployment(a, { replace: 'overlap', tier: 'view', grace: Duration.seconds(1), containers });
+    deployment(a, { strategy: 'RollingUpdate', priority: 'view', grace: Duration.seconds(1), containers });
     late = text;
   });
 }

@@ -1,16 +1,16 @@
 import { Size } from 'cdk8s';
 import { expect, test } from 'vitest';
-import { memory, ownDisk, scratch, standingDisk } from './disk.ts';
+import { emptyDir, memoryDir, persistentVolumeClaim, volumeClaimTemplate } from './disk.ts';
 import { rendered, shared } from './testing.ts';
 
 test('a pod of a StatefulSet gets a disk by template', () => {
-  const mount = ownDisk('/data', 'data', Size.gibibytes(2), { ...shared, storageClass: 'fast' });
+  const mount = volumeClaimTemplate('/data', 'data', Size.gibibytes(2), { ...shared, storageClass: 'fast' });
   expect(mount).toMatchObject({ path: '/data', name: 'data', claim: { accessModes: ['ReadWriteOnce'], storageClassName: 'fast' } });
   expect(mount.volume).toBeUndefined();
 });
 
 test('a standing disk is a claim that no prune takes away', () => {
-  const claim = rendered((chart) => standingDisk(chart, 'tempo', Size.gibibytes(2), shared))('PersistentVolumeClaim');
+  const claim = rendered((chart) => persistentVolumeClaim(chart, 'tempo', Size.gibibytes(2), shared))('PersistentVolumeClaim');
   expect(claim.metadata).toMatchObject({
     name: 'tempo',
     annotations: { 'argocd.argoproj.io/sync-options': 'Prune=false,Delete=false', 'kustomize.toolkit.fluxcd.io/prune': 'disabled' },
@@ -19,9 +19,12 @@ test('a standing disk is a claim that no prune takes away', () => {
 });
 
 test('folders that go with the pod are bounded; those in memory are no use of the disk', () => {
-  expect(scratch('/tmp', 'tmp', Size.mebibytes(64))).toMatchObject({ scratch: 64, volume: { emptyDir: { sizeLimit: { value: '64Mi' } } } });
-  expect(memory('/run/x', 'x', Size.mebibytes(1))).toMatchObject({
+  expect(emptyDir('/tmp', 'tmp', Size.mebibytes(64))).toMatchObject({
+    ephemeralStorage: 64,
+    volume: { emptyDir: { sizeLimit: { value: '64Mi' } } },
+  });
+  expect(memoryDir('/run/x', 'x', Size.mebibytes(1))).toMatchObject({
     volume: { emptyDir: { medium: 'Memory', sizeLimit: { value: '1Mi' } } },
   });
-  expect(memory('/run/x', 'x', Size.mebibytes(1)).scratch).toBeUndefined();
+  expect(memoryDir('/run/x', 'x', Size.mebibytes(1)).ephemeralStorage).toBeUndefined();
 });

@@ -14,7 +14,7 @@ function spec(size: Size, storageClass?: string): k8s.PersistentVolumeClaimSpec 
 }
 
 /** A disk of each pod of a StatefulSet. Its name, size class and access mode are frozen: Kubernetes refuses to change them. */
-export function ownDisk(path: string, name: string, size: Size, shared: Shared): Mount {
+export function volumeClaimTemplate(path: string, name: string, size: Size, shared: Shared): Mount {
   return { path, name, claim: spec(size, shared.storageClass) };
 }
 
@@ -24,7 +24,7 @@ export interface Disk {
 }
 
 /** The PersistentVolumeClaim `name`, kept when a GitOps controller prunes. */
-export function standingDisk(scope: Construct, name: string, size: Size, shared: Shared): Disk {
+export function persistentVolumeClaim(scope: Construct, name: string, size: Size, shared: Shared): Disk {
   new k8s.KubePersistentVolumeClaim(scope, name, {
     metadata: {
       name,
@@ -48,12 +48,12 @@ export const KEPT = {
   'kustomize.toolkit.fluxcd.io/prune': 'disabled',
 };
 
-/** A folder on the node's disk that lives as long as the pod; the pod is evicted when it grows beyond `size`. */
-export function scratch(path: string, name: string, size: Size): Mount {
-  return { path, name, volume: { emptyDir: { sizeLimit: bytes(size) } }, scratch: size.toMebibytes() };
+/** An emptyDir on the node's disk, which lives as long as the pod; the pod is evicted when it grows beyond `size`. */
+export function emptyDir(path: string, name: string, size: Size): Mount {
+  return { path, name, volume: { emptyDir: { sizeLimit: bytes(size) } }, ephemeralStorage: size.toMebibytes() };
 }
 
-/** A folder in memory, counted against the pod's memory: for secrets that a program wants in a file of its own format. */
-export function memory(path: string, name: string, size: Size): Mount {
+/** An emptyDir in memory, counted against the pod's memory: for secrets that a program wants in a file of its own format. */
+export function memoryDir(path: string, name: string, size: Size): Mount {
   return { path, name, volume: { emptyDir: { medium: 'Memory', sizeLimit: bytes(size) } } };
 }

@@ -12,6 +12,6 @@ export interface Mount {
   readonly claim?: k8s.PersistentVolumeClaimSpec;
   /** A fingerprint of the content, for the pod's annotation: a new one rolls the pod. */
   readonly checksum?: () => string;
-  /** Bytes of the node's disk that it may fill, in MiB. @default 0 */
-  readonly scratch?: number;
+  /** MiB of the node's disk that it may fill. @default 0 */
+  readonly ephemeralStorage?: number;
 }

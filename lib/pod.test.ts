@@ -1,7 +1,7 @@
 import { Duration, Size } from 'cdk8s';
 import { Cpu } from 'cdk8s-plus-27';
 import { expect, test } from 'vitest';
-import { scratch } from './disk.ts';
+import { emptyDir } from './disk.ts';
 import { type Container, cpuLimit, goMemory, http, shell, tcp } from './pod.ts';
 import { podOf } from './render.ts';
 import { component, rendered } from './testing.ts';
@@ -11,9 +11,9 @@ function pod(container: Partial<Container>) {
   const resources = { cpu: Cpu.millis(10), memory: Size.mebibytes(16) };
   const containers = [{ name: 'a', image: 'example.org/a:1', resources, ...container }];
   return podOf(
-    rendered((chart) => deployment(component(chart, 'a'), { replace: 'overlap', tier: 'view', grace: Duration.seconds(7), containers }))(
-      'Deployment',
-    ),
+    rendered((chart) =>
+      deployment(component(chart, 'a'), { strategy: 'RollingUpdate', priority: 'view', grace: Duration.seconds(7), containers }),
+    )('Deployment'),
   );
 }
 
@@ -25,9 +25,9 @@ test('variables keep their order, whatever they are', () => {
   ]);
 });
 
-test('memory is promised in full, the CPU may burst, the disk is what the scratch folders need and the log', () => {
+test('memory is promised in full, the CPU may burst, the disk is what the emptyDirs need and the log', () => {
   const resources = { cpu: Cpu.millis(500), memory: Size.mebibytes(96) };
-  expect(pod({ resources, mounts: [scratch('/tmp', 'tmp', Size.mebibytes(100))] })?.containers[0]?.resources).toEqual({
+  expect(pod({ resources, mounts: [emptyDir('/tmp', 'tmp', Size.mebibytes(100))] })?.containers[0]?.resources).toEqual({
     requests: { cpu: '500m', memory: '96Mi', 'ephemeral-storage': '164Mi' },
     limits: { cpu: '2', memory: '96Mi', 'ephemeral-storage': '164Mi' },
   });
@@ -35,7 +35,7 @@ test('memory is promised in full, the CPU may burst, the disk is what the scratc
 });
 
 test('a volume that two containers mount is declared once', () => {
-  const mounts = [scratch('/tmp', 'tmp', Size.mebibytes(1)), scratch('/var/tmp', 'tmp', Size.mebibytes(1))];
+  const mounts = [emptyDir('/tmp', 'tmp', Size.mebibytes(1)), emptyDir('/var/tmp', 'tmp', Size.mebibytes(1))];
   expect(pod({ mounts })?.volumes).toHaveLength(1);
 });
 
@@ -49,7 +49,7 @@ test('the group is the user’s unless the image’s files ask for another; the 
       rendered((chart) => {
         const resources = { cpu: Cpu.millis(10), memory: Size.mebibytes(16) };
         const containers = [{ name: 'a', image: 'example.org/a:1', resources }];
-        deployment(component(chart, 'a'), { replace: 'overlap', tier: 'view', grace: Duration.seconds(7), containers, ...more });
+        deployment(component(chart, 'a'), { strategy: 'RollingUpdate', priority: 'view', grace: Duration.seconds(7), containers, ...more });
       })('Deployment'),
     );
   expect(security({})).toMatchObject({ securityContext: { runAsUser: 10001, runAsGroup: 10001, fsGroup: 10001 } });

@@ -5,11 +5,11 @@ import type { Mount } from './mount.ts';
 import { bytes, cores, millis } from './quantity.ts';
 
 /** The order in which a full node evicts: the last first. `charts/setup.ts` makes a PriorityClass of each. */
-export const tiers = ['data', 'ingest', 'work', 'view'] as const;
-export type Tier = (typeof tiers)[number];
+export const priorities = ['data', 'ingest', 'work', 'view'] as const;
+export type Priority = (typeof priorities)[number];
 
-/** The name of a tier's PriorityClass, which is cluster-scoped. */
-export const priorityClass = (namespace: string, tier: Tier): string => `${namespace}-${tier}`;
+/** The name of a priority's PriorityClass, which is cluster-scoped. */
+export const priorityClass = (namespace: string, priority: Priority): string => `${namespace}-${priority}`;
 
 /** What a container may use. */
 export interface Resources {
@@ -37,7 +37,7 @@ export interface Container {
 
 /** The pods of one workload. */
 export interface PodShape {
-  readonly tier: Tier;
+  readonly priority: Priority;
   /** From SIGTERM to SIGKILL. */
   readonly grace: Duration;
   readonly containers: readonly Container[];
@@ -98,7 +98,7 @@ export function pod(
       // A Service named redis would set REDIS_PORT=tcp://… in every pod.
       enableServiceLinks: false,
       restartPolicy,
-      priorityClassName: priorityClass(component.shared.namespace, shape.tier),
+      priorityClassName: priorityClass(component.shared.namespace, shape.priority),
       terminationGracePeriodSeconds: shape.grace.toSeconds(),
       nodeSelector: { 'kubernetes.io/os': 'linux' },
       // Names of this platform have fewer than two dots; the rest is asked for once instead of five times.
@@ -121,9 +121,9 @@ export function pod(
 function render(container: Container, component: Component): k8s.Container {
   const { resources, ports, env, mounts, startup, readiness, liveness } = container;
   const memory = bytes(resources.memory);
-  // Its scratch folders and 64 MiB for what it logs.
-  const scratch = (mounts ?? []).reduce((sum, mount) => sum + (mount.scratch ?? 0), 64);
-  const ephemeral = bytes(Size.mebibytes(scratch));
+  // Its emptyDirs and 64 MiB for what it logs.
+  const mebibytes = (mounts ?? []).reduce((sum, mount) => sum + (mount.ephemeralStorage ?? 0), 64);
+  const ephemeralStorage = bytes(Size.mebibytes(mebibytes));
   return {
     name: container.name,
     image: container.image,
@@ -137,8 +137,8 @@ function render(container: Container, component: Component): k8s.Container {
       ports: Object.entries(ports).map(([name, port]) => ({ name, containerPort: numberOf(port), protocol: protocolOf(port) })),
     }),
     resources: {
-      requests: { cpu: cores(millis(resources.cpu)), memory, 'ephemeral-storage': ephemeral },
-      limits: { cpu: cores(cpuLimit(resources.cpu)), memory, 'ephemeral-storage': ephemeral },
+      requests: { cpu: cores(millis(resources.cpu)), memory, 'ephemeral-storage': ephemeralStorage },
+      limits: { cpu: cores(cpuLimit(resources.cpu)), memory, 'ephemeral-storage': ephemeralStorage },
     },
     ...(startup && { startupProbe: startup }),
     ...(readiness && { readinessProbe: readiness }),

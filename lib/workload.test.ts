@@ -3,14 +3,14 @@ import { Cpu } from 'cdk8s-plus-27';
 import { expect, test } from 'vitest';
 import { Component } from './component.ts';
 import { config } from './config.ts';
-import { ownDisk, standingDisk } from './disk.ts';
+import { persistentVolumeClaim, volumeClaimTemplate } from './disk.ts';
 import type { Mount } from './mount.ts';
 import { manifests } from './render.ts';
 import { component, rendered, shared } from './testing.ts';
-import { deployment, job, oneDiskEach, statefulSet } from './workload.ts';
+import { deployment, deploymentPerDisk, job, statefulSet } from './workload.ts';
 
 const shape = (...mounts: Mount[]) => ({
-  tier: 'data' as const,
+  priority: 'data' as const,
   grace: Duration.seconds(1),
   containers: [{ name: 'a', image: 'example.org/a:1', resources: { cpu: Cpu.millis(10), memory: Size.mebibytes(16) }, mounts }],
 });
@@ -20,7 +20,12 @@ test('a StatefulSet keeps its disks, needs no order and has a headless Service',
   const of = rendered((chart) => {
     const a = component(chart, 'a');
     const service = a.serve({ http: 80 }, { name: 'a-members', headless: true });
-    statefulSet(a, { ...shape(ownDisk('/data', 'data', Size.gibibytes(1), shared)), service, replicas: 3, apart: true });
+    statefulSet(a, {
+      ...shape(volumeClaimTemplate('/data', 'data', Size.gibibytes(1), shared)),
+      service,
+      replicas: 3,
+      requireAntiAffinity: true,
+    });
   });
   expect(of('StatefulSet').spec).toMatchObject({
     serviceName: 'a-members',
@@ -39,7 +44,7 @@ test('a StatefulSet keeps its disks, needs no order and has a headless Service',
 });
 
 test('one pod has nothing to be spread from, no budget that would hold up a drain, and nothing to wait for', () => {
-  const of = rendered((chart) => deployment(component(chart, 'a'), { ...shape(), replace: 'stop' }));
+  const of = rendered((chart) => deployment(component(chart, 'a'), { ...shape(), strategy: 'Recreate' }));
   expect(of('Deployment').spec).toMatchObject({ replicas: 1, strategy: { type: 'Recreate' } });
   expect(of('Deployment').spec.template.spec).not.toHaveProperty('topologySpreadConstraints');
   expect(of('Deployment').spec.template.spec.containers[0]).not.toHaveProperty('lifecycle');
@@ -47,7 +52,7 @@ test('one pod has nothing to be spread from, no budget that would hold up a drai
 });
 
 test('several pods are spread, softly, and replaced one by one', () => {
-  const of = rendered((chart) => deployment(component(chart, 'a'), { ...shape(), replace: 'overlap', replicas: 2 }));
+  const of = rendered((chart) => deployment(component(chart, 'a'), { ...shape(), strategy: 'RollingUpdate', replicas: 2 }));
   expect(of('Deployment').spec.strategy).toEqual({ type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } });
   expect(of('Deployment').spec.template.spec.affinity.podAntiAffinity).toHaveProperty('preferredDuringSchedulingIgnoredDuringExecution');
   expect(of('Deployment').spec.template.spec.topologySpreadConstraints[0]).toMatchObject({ whenUnsatisfiable: 'ScheduleAnyway' });
@@ -56,8 +61,8 @@ test('several pods are spread, softly, and replaced one by one', () => {
 test('Deployments with a disk each are one set of pods: spread and budgeted together, and never all stopped at once', () => {
   const app = new App();
   const chart = new Chart(app, 'chart', shared);
-  const disks = [0, 1].map((index) => standingDisk(chart, `a-${index}`, Size.gibibytes(1), shared));
-  oneDiskEach(component(chart, 'a'), disks, (disk) => shape(disk.at('/data')));
+  const disks = [0, 1].map((index) => persistentVolumeClaim(chart, `a-${index}`, Size.gibibytes(1), shared));
+  deploymentPerDisk(component(chart, 'a'), disks, (disk) => shape(disk.at('/data')));
   const all = [...manifests(app).values()].flat();
   const [first, second] = all.filter(({ kind }) => kind === 'Deployment');
   const everyPod = { matchLabels: { 'app.kubernetes.io/name': 'a' } };
@@ -77,19 +82,19 @@ test('Deployments with a disk each are one set of pods: spread and budgeted toge
 
 test('a second pod changes nothing of the first', () => {
   const template = (replicas: number) =>
-    rendered((chart) => deployment(component(chart, 'a'), { ...shape(), replace: 'overlap', replicas }))('Deployment').spec.template;
+    rendered((chart) => deployment(component(chart, 'a'), { ...shape(), strategy: 'RollingUpdate', replicas }))('Deployment').spec.template;
   expect(template(2)).toEqual(template(1));
 });
 
 test('the number of pods is left out where something else decides it', () => {
-  const of = rendered((chart) => deployment(component(chart, 'a'), { ...shape(), replace: 'overlap', scaled: true }));
+  const of = rendered((chart) => deployment(component(chart, 'a'), { ...shape(), strategy: 'RollingUpdate', scaled: true }));
   expect(of('Deployment').spec).not.toHaveProperty('replicas');
 });
 
 test('what a checker must not ask of a single pod is said where it looks', () => {
-  const single = rendered((chart) => deployment(component(chart, 'a'), { ...shape(), replace: 'stop' }));
+  const single = rendered((chart) => deployment(component(chart, 'a'), { ...shape(), strategy: 'Recreate' }));
   expect(single('Deployment').metadata.annotations).toEqual({ 'kube-score/ignore': 'deployment-strategy,deployment-replicas' });
-  const several = rendered((chart) => deployment(component(chart, 'a'), { ...shape(), replace: 'overlap' }));
+  const several = rendered((chart) => deployment(component(chart, 'a'), { ...shape(), strategy: 'RollingUpdate' }));
   expect(several('Deployment').metadata.annotations).toBeUndefined();
 });
 

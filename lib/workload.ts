@@ -17,7 +17,7 @@ export interface StatefulSetShape extends Replicated {
   /** The headless Service that names the pods. */
   readonly service: Served<string>;
   /** Members of a quorum never share a node. @default - spread where possible */
-  readonly apart?: boolean;
+  readonly requireAntiAffinity?: boolean;
 }
 
 /** A StatefulSet of the component's name. Everything but replicas and the pod is frozen once it holds data. */
@@ -39,7 +39,7 @@ export function statefulSet(component: Component, shape: StatefulSetShape): void
       selector: { matchLabels: component.selector() },
       template:
         replicas > 1
-          ? spread(pod(component, shape, component.name), component.selector(), shape.apart)
+          ? spread(pod(component, shape, component.name), component.selector(), shape.requireAntiAffinity)
           : pod(component, shape, component.name),
       volumeClaimTemplates: claims,
     },
@@ -51,8 +51,8 @@ export function statefulSet(component: Component, shape: StatefulSetShape): void
 export interface DeploymentShape extends Replicated {
   /** The workload's name. @default - the component's */
   readonly name?: string;
-  /** How pods are replaced: `overlap` starts the new one first; `stop` never has two, as one disk or one clock demands. */
-  readonly replace: 'overlap' | 'stop';
+  /** How pods are replaced: `RollingUpdate` starts the new one first; `Recreate` never has two, as one disk or one clock demands. */
+  readonly strategy: 'RollingUpdate' | 'Recreate';
   /** Something else decides how many pods there are. @default false */
   readonly scaled?: boolean;
   /** Which one this is of several Deployments that do the same work. @default - it is the only one */
@@ -65,26 +65,27 @@ export function deployment(component: Component, shape: DeploymentShape): void {
   const selector = component.selector(name);
   // A change of the manifests replaces all siblings at once. Each keeps serving until those before it are back:
   // kube-proxy sends traffic to pods that are stopping as long as no other is ready.
-  const wait = sibling.of > 1 ? LEAVE + sibling.index * TURN : 0;
+  const wait = sibling.of > 1 ? ENDPOINT_REMOVAL + sibling.index * RESTART : 0;
   const template = pod(component, { ...shape, grace: Duration.seconds(shape.grace.toSeconds() + wait) }, name);
   const props: k8s.KubeDeploymentProps = {
-    metadata: metadata(component, name, name, shape, shape.replace === 'stop' ? ['deployment-strategy', 'deployment-replicas'] : []),
+    metadata: metadata(component, name, name, shape, shape.strategy === 'Recreate' ? ['deployment-strategy', 'deployment-replicas'] : []),
     spec: {
       ...(!shape.scaled && { replicas }),
       revisionHistoryLimit: 3,
       strategy:
-        shape.replace === 'stop'
+        shape.strategy === 'Recreate'
           ? { type: 'Recreate' }
           : {
               type: 'RollingUpdate',
               rollingUpdate: { maxSurge: k8s.IntOrString.fromNumber(1), maxUnavailable: k8s.IntOrString.fromNumber(0) },
             },
       selector: { matchLabels: selector },
-      // Also of one that overlaps: a second must not replace the first.
-      template: sibling.of > 1 ? spread(template, component.everyPod) : shape.replace === 'overlap' ? spread(template, selector) : template,
+      // Also with one replica: scaling to two must not change the template, which would replace the first pod.
+      template:
+        sibling.of > 1 ? spread(template, component.everyPod) : shape.strategy === 'RollingUpdate' ? spread(template, selector) : template,
     },
   };
-  if (wait > 0) new SlowToStop(component, `workload-${name}`, props, wait);
+  if (wait > 0) new DeploymentWithPreStopSleep(component, `workload-${name}`, props, wait);
   else new k8s.KubeDeployment(component, `workload-${name}`, props);
   if (replicas > 1) budget(component, name, selector);
 }
@@ -93,19 +94,24 @@ export function deployment(component: Component, shape: DeploymentShape): void {
  * Deployments of one pod each, one for each disk, all behind the component's Services: the pods of a single Deployment would have
  * to share one disk.
  */
-export function oneDiskEach(component: Component, disks: readonly Disk[], shape: (disk: Disk) => PodShape): void {
+export function deploymentPerDisk(component: Component, disks: readonly Disk[], shape: (disk: Disk) => PodShape): void {
   for (const [index, disk] of disks.entries())
-    deployment(component, { ...shape(disk), name: `${component.name}-${index}`, replace: 'stop', sibling: { index, of: disks.length } });
+    deployment(component, {
+      ...shape(disk),
+      name: `${component.name}-${index}`,
+      strategy: 'Recreate',
+      sibling: { index, of: disks.length },
+    });
   if (disks.length > 1) budget(component, component.name, component.everyPod);
 }
 
 /** Seconds until no node sends traffic to a pod that is stopping, where there is another. */
-const LEAVE = 5;
+const ENDPOINT_REMOVAL = 5;
 /** Seconds in which a pod stops and its successor is ready. */
-const TURN = 30;
+const RESTART = 30;
 
 /** A Deployment whose pods keep serving for some seconds after they were told to stop. */
-class SlowToStop extends k8s.KubeDeployment {
+class DeploymentWithPreStopSleep extends k8s.KubeDeployment {
   constructor(
     component: Component,
     id: string,
@@ -179,7 +185,7 @@ function budget(component: Component, name: string, matchLabels: Record<string, 
   });
 }
 
-function spread(template: k8s.PodTemplateSpec, matchLabels: Record<string, string>, apart = false): k8s.PodTemplateSpec {
+function spread(template: k8s.PodTemplateSpec, matchLabels: Record<string, string>, requireAntiAffinity = false): k8s.PodTemplateSpec {
   if (!template.spec) return template;
   const labelSelector = { matchLabels };
   const host = { topologyKey: 'kubernetes.io/hostname', labelSelector };
@@ -188,7 +194,7 @@ function spread(template: k8s.PodTemplateSpec, matchLabels: Record<string, strin
     spec: {
       ...template.spec,
       affinity: {
-        podAntiAffinity: apart
+        podAntiAffinity: requireAntiAffinity
           ? { requiredDuringSchedulingIgnoredDuringExecution: [host] }
           : { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, podAffinityTerm: host }] },
       },

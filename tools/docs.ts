@@ -75,13 +75,13 @@ function workloads(objects: readonly Manifest[]): string {
   const rows = workloads.map(({ object, pod, replicas }) => {
     const sum = (kind: 'requests' | 'limits', resource: string) =>
       replicas * pod.containers.reduce((all, { resources }) => all + amountOf(resources[kind][resource]), 0);
-    const own = (object.spec.volumeClaimTemplates ?? []).map(
+    const templates = (object.spec.volumeClaimTemplates ?? []).map(
       ({ spec }: { spec: { resources: { requests: { storage: string } } } }) => replicas * mebibytes(spec.resources.requests.storage),
     );
-    const standing = (pod.volumes ?? []).flatMap(({ persistentVolumeClaim: volume }) =>
+    const claimed = (pod.volumes ?? []).flatMap(({ persistentVolumeClaim: volume }) =>
       volume ? [mebibytes(claim(volume.claimName)?.resources.requests.storage)] : [],
     );
-    const disk = [...own, ...standing].reduce((all, each) => all + each, 0);
+    const disk = [...templates, ...claimed].reduce((all, each) => all + each, 0);
     // A Job's name ends in what it runs, which is of no interest here.
     const name = object.kind === 'Job' ? (object.metadata.labels?.[NAME] ?? '') : object.metadata.name;
     const cpu = sum('requests', 'cpu');

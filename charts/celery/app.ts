@@ -2,7 +2,7 @@ import { type Duration, Size } from 'cdk8s';
 import type { k8s } from 'cdk8s-plus-27';
 import type { Component, Endpoint } from '../../lib/component.ts';
 import { config } from '../../lib/config.ts';
-import { memory, scratch } from '../../lib/disk.ts';
+import { emptyDir, memoryDir } from '../../lib/disk.ts';
 import type { Mount } from '../../lib/mount.ts';
 import { shell } from '../../lib/pod.ts';
 import type { SecretRef } from '../../lib/secret.ts';
@@ -97,7 +97,7 @@ export function appEnv(component: Component, props: AppProps): Record<string, st
 /** The module that the chart brings along, the folder of its files, and a /tmp on the read-only root. */
 export function appMounts(component: Component): readonly Mount[] {
   const module = config(component, () => ({ 'platform_probes.py': probes }), `${component.name}-probes`);
-  return [module.at(MODULE), memory(PROBES, 'probes', Size.mebibytes(1)), scratch('/tmp', 'tmp', Size.mebibytes(128))];
+  return [module.at(MODULE), memoryDir(PROBES, 'probes', Size.mebibytes(1)), emptyDir('/tmp', 'tmp', Size.mebibytes(128))];
 }
 
 /**

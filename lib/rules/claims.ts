@@ -40,7 +40,7 @@ export function* claims(platform: Platform): Iterable<Finding> {
           object,
           field: 'spec.strategy',
           wrong: `a rollout would start a second pod while the first holds the claim ${name}`,
-          mend: 'replace it with `stop`',
+          mend: 'set its strategy to Recreate',
         };
       }
     }

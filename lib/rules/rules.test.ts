@@ -3,7 +3,7 @@ import { Cpu, k8s } from 'cdk8s-plus-27';
 import { Construct } from 'constructs';
 import { describe, expect, test } from 'vitest';
 import { config, yaml } from '../config.ts';
-import { ownDisk, standingDisk } from '../disk.ts';
+import { persistentVolumeClaim, volumeClaimTemplate } from '../disk.ts';
 import { http, tcp } from '../pod.ts';
 import { type Manifest, manifests } from '../render.ts';
 import { secretRefs } from '../secret.ts';
@@ -24,7 +24,7 @@ function good(): Map<string, Manifest[]> {
   const app = new App();
   const chart = new Chart(app, 'all', shared);
   const resources = { cpu: Cpu.millis(100), memory: Size.mebibytes(64) };
-  const common = { tier: 'data', grace: Duration.seconds(30) } as const;
+  const common = { priority: 'data', grace: Duration.seconds(30) } as const;
   const image = 'example.org/a:1.2.3';
 
   const server = component(chart, 'server');
@@ -42,7 +42,7 @@ function good(): Map<string, Manifest[]> {
         args: ['--join=server.test.svc.cluster.local'],
         ports: { redis: 6379, metrics: 9121 },
         resources,
-        mounts: [secret.mount('password'), ownDisk('/data', 'data', Size.gibibytes(1), shared)],
+        mounts: [secret.mount('password'), volumeClaimTemplate('/data', 'data', Size.gibibytes(1), shared)],
         readiness: { ...http('/ready', 'redis'), successThreshold: 3 },
         liveness: tcp('redis'),
       },
@@ -62,7 +62,7 @@ function good(): Map<string, Manifest[]> {
   }));
   deployment(client, {
     ...common,
-    replace: 'stop',
+    strategy: 'Recreate',
     containers: [
       {
         name: 'client',
@@ -71,7 +71,10 @@ function good(): Map<string, Manifest[]> {
         env: { PASSWORD: secret.env('password'), URL: 'redis://:$(PASSWORD)@server:6379/0' },
         ports: { http: 8080 },
         resources,
-        mounts: [files.at('/etc/client'), standingDisk(new Construct(chart, 'disks'), 'client', Size.gibibytes(1), shared).at('/state')],
+        mounts: [
+          files.at('/etc/client'),
+          persistentVolumeClaim(new Construct(chart, 'disks'), 'client', Size.gibibytes(1), shared).at('/state'),
+        ],
         readiness: http('/ready', 'http'),
         liveness: tcp('http'),
       },
@@ -84,7 +87,7 @@ function good(): Map<string, Manifest[]> {
   const scrape = config(watcher, () => ({ 'prometheus.yaml': yaml({ scrape_configs: [{ static_configs: [{ targets }] }] }) }));
   deployment(watcher, {
     ...common,
-    replace: 'overlap',
+    strategy: 'RollingUpdate',
     containers: [
       {
         name: 'watcher',

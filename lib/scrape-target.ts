@@ -1,7 +1,7 @@
 import type { Endpoint } from './component.ts';
 
 /** A metrics port and how to ask it. */
-export interface Target {
+export interface ScrapeTarget {
   readonly endpoint: Endpoint;
   /** @default /metrics */
   readonly path?: string;
