@@ -8,7 +8,7 @@ import { type AppProps, alive, appEnv, appMounts, celery, ready, SECRET_VARIABLE
 
 /** Workers that take from the same queues. */
 interface WorkerPool {
-  /** Frozen: the Deployment is called `celery-worker-NAME`. */
+  /** Immutable: the Deployment is called `celery-worker-NAME`. */
   readonly name: string;
   readonly queues: readonly [string, ...string[]];
   readonly replicas: number;

@@ -13,8 +13,8 @@ import { CeleryExporter } from './celery-exporter.ts';
 import { CeleryWorker } from './celery-worker.ts';
 import { Consul } from './consul.ts';
 import { ExternalSecrets } from './external-secrets.ts';
-import { frozen } from './frozen.ts';
 import { Grafana } from './grafana.ts';
+import { immutable } from './immutable.ts';
 import { Loki } from './loki.ts';
 import { OtelCollector } from './otel-collector.ts';
 import { Prometheus } from './prometheus.ts';
@@ -146,7 +146,7 @@ export function platform(app: App, settings: Settings): void {
   const facts = {
     secrets: Object.fromEntries(used.map(({ name, keys }) => [name, Object.keys(keys)])),
     externals: buckets.map(({ host, port }) => `${host}:${port}`),
-    frozen: { ...frozen, 'celery-worker': { ...frozen['celery-worker'], grace: settings.app.longestTask.toSeconds() } },
+    immutable: { ...immutable, 'celery-worker': { ...immutable['celery-worker'], grace: settings.app.longestTask.toSeconds() } },
   };
   app.node.addValidation({ validate: () => check(manifests(app), facts) });
 }

@@ -74,7 +74,7 @@ export class Loki extends Chart {
           storage: bucket ? { s3: chunks(bucket) } : { filesystem: { chunks_directory: '/loki/chunks', rules_directory: '/loki/rules' } },
         },
         schema_config: {
-          // Frozen: data is read by the schema of its day. A new one is a second entry with a later date.
+          // Immutable: data is read by the schema of its day. A new one is a second entry with a later date.
           configs: [{ from: '2024-04-01', store: 'tsdb', object_store: store, schema: 'v13', index: { prefix: 'index_', period: '24h' } }],
         },
         ingester: {

@@ -74,7 +74,7 @@ test.each(['dev', 'prod'])('the quota of %s has room for the Job and all pods, b
     const { metadata, spec } = podFor(caller, graph, smoke, []);
     return { apiVersion: 'v1', kind: 'Job', metadata, spec: { template: { metadata, spec } } };
   });
-  const platform = new Platform(new Map([...files, ['smoke', [...smoke, ...guests]]]), { secrets: {}, externals: [], frozen: {} });
+  const platform = new Platform(new Map([...files, ['smoke', [...smoke, ...guests]]]), { secrets: {}, externals: [], immutable: {} });
   expect([...quota(platform)].map(({ wrong }) => wrong)).toEqual([]);
 });
 

@@ -174,7 +174,7 @@ async function trouble(late: readonly Diagnosis[], kubectl: Kubectl): Promise<st
     const log = crashed ? await lastLines(kubectl, crashed) : [];
     return [`${colors.red(name)}: ${words}`, ...log.map((each) => colors.dim(`    ${each}`)), ...(help ? [`  → ${help}`] : [])].join('\n');
   });
-  return [`not ready: ${late.length}; once that is mended, up goes on from here`, ...(await Promise.all(parts))].join('\n');
+  return [`not ready: ${late.length}; once that is fixed, up goes on from here`, ...(await Promise.all(parts))].join('\n');
 }
 
 async function lastLines(kubectl: Kubectl, { pod, container }: NonNullable<Diagnosis['crashed']>): Promise<readonly string[]> {

@@ -97,7 +97,7 @@ export class Component extends Construct {
     return { 'app.kubernetes.io/name': this.name };
   }
 
-  /** What selects the pods of one workload: frozen, so neither version nor anything else that changes. */
+  /** What selects the pods of one workload: immutable, so neither version nor anything else that changes. */
   selector(instance = this.name): Record<string, string> {
     return { 'app.kubernetes.io/name': this.name, 'app.kubernetes.io/instance': instance };
   }

@@ -13,7 +13,7 @@ function spec(size: Size, storageClass?: string): k8s.PersistentVolumeClaimSpec 
   };
 }
 
-/** A disk of each pod of a StatefulSet. Its name, size class and access mode are frozen: Kubernetes refuses to change them. */
+/** A disk of each pod of a StatefulSet. Its name, size class and access mode are immutable: Kubernetes refuses to change them. */
 export function volumeClaimTemplate(path: string, name: string, size: Size, shared: Shared): Mount {
   return { path, name, claim: spec(size, shared.storageClass) };
 }

@@ -20,7 +20,7 @@ export interface StatefulSetShape extends Replicated {
   readonly requireAntiAffinity?: boolean;
 }
 
-/** A StatefulSet of the component's name. Everything but replicas and the pod is frozen once it holds data. */
+/** A StatefulSet of the component's name. Everything but replicas and the pod is immutable once it holds data. */
 export function statefulSet(component: Component, shape: StatefulSetShape): void {
   const { replicas = 1 } = shape;
   const claims = shape.containers

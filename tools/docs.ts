@@ -70,7 +70,7 @@ function number(objects: readonly Manifest[], component: string, name: string): 
 /** What each workload reserves and may use, and the sums. */
 function workloads(objects: readonly Manifest[]): string {
   const claim = (name: string) => objects.find(({ kind, metadata }) => kind === 'PersistentVolumeClaim' && metadata.name === name)?.spec;
-  const { workloads } = new Platform(new Map([['', objects]]), { secrets: {}, externals: [], frozen: {} });
+  const { workloads } = new Platform(new Map([['', objects]]), { secrets: {}, externals: [], immutable: {} });
   const mebibytes = (text: string | undefined) => amountOf(text) / 2 ** 20;
   const rows = workloads.map(({ object, pod, replicas }) => {
     const sum = (kind: 'requests' | 'limits', resource: string) =>

@@ -151,7 +151,7 @@ for (const [what, file, from, to] of mutations) {
   const source = readFileSync(join(copy, file), 'utf8');
   const mutant = source.replace(from, () => to);
   if (mutant === source) {
-    console.error(`${file} no longer says ${JSON.stringify(from)}: mend the mutation "${what}"`);
+    console.error(`${file} no longer says ${JSON.stringify(from)}: fix the mutation "${what}"`);
     process.exit(2);
   }
   writeFileSync(join(copy, file), mutant);

@@ -148,10 +148,10 @@ function differs(
 /** What is wrong with a secret. @default undefined - nothing */
 function flaw(name: string, value: string): string | undefined {
   const given = name.startsWith('S3_');
-  const mend = given ? 'put in what the store of the buckets gave you' : 'put in the real one, or leave the line out and one is generated';
-  if (value === '') return `is empty: ${mend}`;
-  if (PLACEHOLDERS.some((placeholder) => placeholder.test(value))) return `is a placeholder: ${mend}`;
-  if (!given && value.length < SHORTEST) return `has fewer than ${SHORTEST} characters: ${mend}`;
+  const fix = given ? 'put in what the store of the buckets gave you' : 'put in the real one, or leave the line out and one is generated';
+  if (value === '') return `is empty: ${fix}`;
+  if (PLACEHOLDERS.some((placeholder) => placeholder.test(value))) return `is a placeholder: ${fix}`;
+  if (!given && value.length < SHORTEST) return `has fewer than ${SHORTEST} characters: ${fix}`;
   if (IN_URL.has(name) && !/^[\w.~-]+$/.test(value)) {
     return 'has a character that a URL cannot carry, and CELERY_BROKER_URL is made of it: use letters, digits and - . _ ~';
   }

@@ -198,7 +198,7 @@ describe("ArangoDB's root", () => {
     );
     made.refuse = (call) => (call === 'replace arangodb' && made.calls.includes('PATCH /_api/user/root') ? 'no more room' : undefined);
     expect(await refusal(made, 'arangodb/root-password')).toBe(
-      'no more room\nthe old value still counts; once that is mended, run it again',
+      'no more room\nthe old value still counts; once that is fixed, run it again',
     );
     expect(login.password).toBe('old-root-value');
     expect(made.secrets.arangodb?.['root-password']).toBe('old-root-value');
@@ -215,7 +215,7 @@ describe("ArangoDB's root", () => {
       return down && call === 'replace arangodb' ? 'no more room' : undefined;
     };
     expect(await refusal(made, 'arangodb/root-password')).toBe(
-      'no more room\nthe service may have the new value already, and taking it back failed too (arangodb does not answer through the forwarded port: see npm run status whether it is ready): the Secret holds both until then; once that is mended, run it again',
+      'no more room\nthe service may have the new value already, and taking it back failed too (arangodb does not answer through the forwarded port: see npm run status whether it is ready): the Secret holds both until then; once that is fixed, run it again',
     );
     expect(made.secrets.arangodb).toEqual({ ...OLD.arangodb, 'root-password.new': login.password });
 
@@ -246,7 +246,7 @@ describe("ArangoDB's root", () => {
     const made = cluster();
     await answering(made, 'arangodb', () => ({ status: 401 }));
     expect(await refusal(made, 'arangodb/root-password')).toBe(
-      'arangodb does not take the value of arangodb/root-password, which somebody must have changed in arangodb alone: put the right one into the Secret first\nthe old value still counts; once that is mended, run it again',
+      'arangodb does not take the value of arangodb/root-password, which somebody must have changed in arangodb alone: put the right one into the Secret first\nthe old value still counts; once that is fixed, run it again',
     );
     expect(made.secrets).toEqual(OLD);
   });
@@ -254,7 +254,7 @@ describe("ArangoDB's root", () => {
   test('an ArangoDB that is not there changes nothing', async () => {
     const made = cluster();
     expect(await refusal(made, 'arangodb/root-password')).toBe(
-      'no port of arangodb can be forwarded: services "arangodb" not found\nthe old value still counts; once that is mended, run it again',
+      'no port of arangodb can be forwarded: services "arangodb" not found\nthe old value still counts; once that is fixed, run it again',
     );
     expect(made.secrets).toEqual(OLD);
   });
@@ -350,7 +350,7 @@ describe("Grafana's admin", () => {
       return { status: 401, body: { message: 'Invalid username or password', messageId: 'password-auth.failed' } };
     });
     expect(await refusal(made, 'grafana/admin-password')).toBe(
-      'admin is locked out of Grafana: five wrong logins within five minutes lock a user out for five minutes. Wait until they are over\nthe old value still counts; once that is mended, run it again',
+      'admin is locked out of Grafana: five wrong logins within five minutes lock a user out for five minutes. Wait until they are over\nthe old value still counts; once that is fixed, run it again',
     );
     expect(made.secrets).toEqual(OLD);
   });
@@ -427,7 +427,7 @@ describe('Consul', () => {
     const made = cluster();
     await answering(made, 'consul', ring('another').answer);
     expect(await refusal(made, 'consul/gossip-key')).toBe(
-      'consul answered 403 when it was to install the new key: its log tells why\nthe old value still counts; once that is mended, run it again',
+      'consul answered 403 when it was to install the new key: its log tells why\nthe old value still counts; once that is fixed, run it again',
     );
     expect(made.secrets).toEqual(OLD);
   });

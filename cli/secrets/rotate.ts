@@ -61,7 +61,7 @@ async function take(steps: readonly Step[], path: string, say: (line: string) =>
         throw new Refusal(`${error.message}\n${path} has its new value. Left to do: ${left.join('; ')}`);
       }
       throw new Refusal(
-        `${error.message}\n${await takeBack(steps.slice(0, error instanceof Untouched ? at : at + 1))}; once that is mended, run it again`,
+        `${error.message}\n${await takeBack(steps.slice(0, error instanceof Untouched ? at : at + 1))}; once that is fixed, run it again`,
       );
     }
     final ||= last === true;

@@ -43,7 +43,7 @@ const podName = (caller: string): string => `smoke-from-${caller}`;
 
 /** Reads the graph off the manifests. */
 export function graphOf({ files, smoke, namespace }: Pick<Profile, 'files' | 'smoke' | 'namespace'>): Graph {
-  const platform = new Platform(new Map([...files, ['smoke', smoke]]), { secrets: {}, externals: [], frozen: {} });
+  const platform = new Platform(new Map([...files, ['smoke', smoke]]), { secrets: {}, externals: [], immutable: {} });
   const known = new Map(platform.workloads.map(({ labels }) => [labels[NAME] ?? '', labels]));
   const callers = [...known].map(([name, labels]) => ({ name, labels: { ...labels, [INSTANCE]: OURS } }));
   const doors = platform

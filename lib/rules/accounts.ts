@@ -12,7 +12,7 @@ export function* accounts(platform: Platform): Iterable<Finding> {
         object,
         field: `spec.template.spec.${field}`,
         wrong: `there is no ${kind} ${name ?? ''}`.trim(),
-        mend: `name one of ${platform
+        fix: `name one of ${platform
           .of(kind)
           .map(({ metadata }) => metadata.name)
           .join(', ')}`,

@@ -138,13 +138,13 @@ export function* addresses(platform: Platform): Iterable<Finding> {
             object,
             field,
             wrong: `${host}:${port} is a port that no container of ${workload.object.metadata.name} declares`,
-            mend: 'declare the port, or name the one that is declared',
+            fix: 'declare the port, or name the one that is declared',
           }
         : {
             object,
             field,
             wrong: `${host}${port === undefined ? '' : `:${port}`} leads to no Service and port of this profile`,
-            mend: 'take the address from component.connect, or declare it as an address outside',
+            fix: 'take the address from component.connect, or declare it as an address outside',
           };
     }
   }

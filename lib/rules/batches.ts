@@ -17,13 +17,13 @@ export function* batches(platform: Platform): Iterable<Finding> {
       const at = `${field}: exporters.${name}.sending_queue.batch`;
       const largest = queue.batch ? (queue.batch.sizer === 'bytes' && queue.batch.max_size) || Number.POSITIVE_INFINITY : largestRequest;
       if (largest === Number.POSITIVE_INFINITY)
-        yield { object, field: at, wrong: 'a batch has no limit in bytes', mend: 'set sizer: bytes and max_size' };
+        yield { object, field: at, wrong: 'a batch has no limit in bytes', fix: 'set sizer: bytes and max_size' };
       if (largest < largestRequest)
         yield {
           object,
           field: at,
           wrong: `a batch has at most ${largest} bytes, and one record may have ${largestRequest}: it cannot be split, and would be dropped`,
-          mend: "raise max_size to the receivers' limit of a request",
+          fix: "raise max_size to the receivers' limit of a request",
         };
       const host = /^(?:https?:\/\/)?([^:/]+)/.exec(endpoint ?? '')?.[1] ?? '';
       for (const limit of storeLimits(platform, host)) {
@@ -32,7 +32,7 @@ export function* batches(platform: Platform): Iterable<Finding> {
           object,
           field: at,
           wrong: `it may need ${largest * limit.copies} bytes at once, and ${limit.name} of ${host} is ${limit.bytes}`,
-          mend: 'let both follow from LARGEST_REQUEST in lib/telemetry.ts',
+          fix: 'let both follow from LARGEST_REQUEST in lib/telemetry.ts',
         };
       }
     }

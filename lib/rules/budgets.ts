@@ -7,13 +7,13 @@ export function* budgets(platform: Platform): Iterable<Finding> {
     const replicas = workloads.reduce((sum, workload) => sum + workload.replicas, 0);
     const { maxUnavailable, minAvailable } = object.spec;
     if (workloads.length === 0)
-      yield { object, field: 'spec.selector', wrong: 'it selects no pod of this profile', mend: "let it select its workload's pods" };
+      yield { object, field: 'spec.selector', wrong: 'it selects no pod of this profile', fix: "let it select its workload's pods" };
     else if ((maxUnavailable ?? replicas - minAvailable) < 1)
       yield {
         object,
         field: 'spec',
         wrong: `it never lets one of ${replicas} pods go, so a drain never ends`,
-        mend: 'set maxUnavailable to 1',
+        fix: 'set maxUnavailable to 1',
       };
   }
 }

@@ -15,17 +15,17 @@ export function* claims(platform: Platform): Iterable<Finding> {
           object,
           field,
           wrong: `the claim ${name} is that of the pod ${holder.object.metadata.name}-${holder.ordinal}, which runs too`,
-          mend: `run no pod of the StatefulSet ${holder.object.metadata.name} meanwhile`,
+          fix: `run no pod of the StatefulSet ${holder.object.metadata.name} meanwhile`,
         };
       if (!holder && !platform.find('PersistentVolumeClaim', name))
-        yield { object, field, wrong: `there is no PersistentVolumeClaim ${name}`, mend: 'let setup make the disk' };
+        yield { object, field, wrong: `there is no PersistentVolumeClaim ${name}`, fix: 'let setup make the disk' };
       const owner = owners.get(name);
       if (owner)
         yield {
           object,
           field,
           wrong: `the claim ${name} is ${owner}'s already, and one node at a time can mount it`,
-          mend: 'give each workload its own disk',
+          fix: 'give each workload its own disk',
         };
       owners.set(name, object.metadata.name);
       if (replicas > 1)
@@ -33,21 +33,21 @@ export function* claims(platform: Platform): Iterable<Finding> {
           object,
           field: 'spec.replicas',
           wrong: `${replicas} pods mount the claim ${name}, which one node at a time can`,
-          mend: 'run one, or drop the disk',
+          fix: 'run one, or drop the disk',
         };
       if (object.kind === 'Deployment' && object.spec.strategy.type !== 'Recreate') {
         yield {
           object,
           field: 'spec.strategy',
           wrong: `a rollout would start a second pod while the first holds the claim ${name}`,
-          mend: 'set its strategy to Recreate',
+          fix: 'set its strategy to Recreate',
         };
       }
     }
   }
   for (const object of platform.of('PersistentVolumeClaim')) {
     if (!owners.has(object.metadata.name))
-      yield { object, field: 'metadata.name', wrong: 'no pod mounts it', mend: 'mount it, or drop the disk' };
+      yield { object, field: 'metadata.name', wrong: 'no pod mounts it', fix: 'mount it, or drop the disk' };
   }
 }
 

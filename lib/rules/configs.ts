@@ -11,7 +11,7 @@ export function* configs(platform: Platform): Iterable<Finding> {
           object,
           field: `spec.template.spec.volumes[${at}]`,
           wrong: `there is no ConfigMap ${configMap.name}`,
-          mend: 'mount what `config` returned',
+          fix: 'mount what `config` returned',
         };
         continue;
       }
@@ -27,7 +27,7 @@ export function* configs(platform: Platform): Iterable<Finding> {
             object,
             field: `spec.template.spec.containers[${index}]`,
             wrong: `it reads ${folder}/${file}, and ConfigMap ${configMap.name} has no key ${file}`,
-            mend: `name one of ${Object.keys(config.data).join(', ')}`,
+            fix: `name one of ${Object.keys(config.data).join(', ')}`,
           };
         }
       }

@@ -21,7 +21,7 @@ export function* datasources(platform: Platform): Iterable<Finding> {
         object,
         field: `data.${key}`,
         wrong: `it uses the data source "${uid}", which is not provisioned`,
-        mend: `use one of ${[...known].join(', ')}`,
+        fix: `use one of ${[...known].join(', ')}`,
       };
     }
   }

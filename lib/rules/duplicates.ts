@@ -11,7 +11,7 @@ export function* duplicates(platform: Platform): Iterable<Finding> {
         object,
         field: 'metadata.name',
         wrong: `${where} has an object of this kind and name already`,
-        mend: 'rename one: applying both keeps only the last',
+        fix: 'rename one: applying both keeps only the last',
       };
     seen.set(id, platform.fileOf(object));
   }

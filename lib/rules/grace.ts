@@ -3,13 +3,13 @@ import type { Finding, Platform } from './platform.ts';
 /** Every pod has the time to stop that its program needs. */
 export function* grace(platform: Platform): Iterable<Finding> {
   for (const { object, pod } of platform.workloads) {
-    const need = platform.facts.frozen[object.metadata.labels?.['app.kubernetes.io/name'] ?? '']?.grace ?? 0;
+    const need = platform.facts.immutable[object.metadata.labels?.['app.kubernetes.io/name'] ?? '']?.grace ?? 0;
     if (pod.terminationGracePeriodSeconds >= need) continue;
     yield {
       object,
       field: 'spec.template.spec.terminationGracePeriodSeconds',
       wrong: `${pod.terminationGracePeriodSeconds} s, and it needs ${need} s to stop`,
-      mend: 'raise it',
+      fix: 'raise it',
     };
   }
 }

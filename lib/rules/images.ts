@@ -7,9 +7,9 @@ export function* images(platform: Platform): Iterable<Finding> {
       const field = `spec.template.spec.containers[${at}].image`;
       const [, tag = ''] = /:([\w.-]+)(?:@sha256:\w+)?$/.exec(image) ?? [];
       if (!/^[\w.-]+\.[\w.-]+(:\d+)?\//.test(image))
-        yield { object, field, wrong: `"${image}" names no registry`, mend: 'write registry/repository:tag' };
+        yield { object, field, wrong: `"${image}" names no registry`, fix: 'write registry/repository:tag' };
       if (/@sha256:/.test(image) || (tag && !/^(latest|stable|main|master|edge|nightly|v?\d+(\.\d+)?(-[a-z]\w*)?)$/.test(tag))) continue;
-      yield { object, field, wrong: `the tag "${tag}" floats: what it names changes by itself`, mend: 'pin a full version, or a digest' };
+      yield { object, field, wrong: `the tag "${tag}" floats: what it names changes by itself`, fix: 'pin a full version, or a digest' };
     }
   }
 }

@@ -7,10 +7,10 @@ import { claims } from './claims.ts';
 import { configs } from './configs.ts';
 import { datasources } from './datasources.ts';
 import { duplicates } from './duplicates.ts';
-import { frozen } from './frozen.ts';
 import { governingServices } from './governing-services.ts';
 import { grace } from './grace.ts';
 import { images } from './images.ts';
+import { immutable } from './immutable.ts';
 import { mounts } from './mounts.ts';
 import { openPaths, usedPaths } from './paths.ts';
 import { plainSecrets } from './plain-secrets.ts';
@@ -34,7 +34,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   configs,
   datasources,
   duplicates,
-  frozen,
+  immutable,
   governingServices,
   grace,
   images,
@@ -57,8 +57,8 @@ export function check(files: ReadonlyMap<string, readonly Manifest[]>, facts: Fa
   const platform = new Platform(files, facts);
   return Object.entries(rules).flatMap(([name, rule]) =>
     [...rule(platform)].map(
-      ({ object, field, wrong, mend }) =>
-        `${platform.fileOf(object)}: ${object.kind} ${object.metadata.name}: ${field}: ${wrong}; ${mend} (${name})`,
+      ({ object, field, wrong, fix }) =>
+        `${platform.fileOf(object)}: ${object.kind} ${object.metadata.name}: ${field}: ${wrong}; ${fix} (${name})`,
     ),
   );
 }

@@ -25,7 +25,7 @@ export function* mounts(platform: Platform): Iterable<Finding> {
           object,
           field: `spec.template.spec.containers[${at}].volumeMounts`,
           wrong: `${path} is used, and nothing is mounted there`,
-          mend: 'add the mount to the container',
+          fix: 'add the mount to the container',
         };
       }
     }

@@ -55,9 +55,9 @@ export function* openPaths(platform: Platform): Iterable<Finding> {
         const [from, to] = [workload.object.metadata.name, other.object.metadata.name];
         const wrong = (policy: string, way: string) =>
           `${from} uses ${to} ${port.port}/${port.protocol}, and the ${way} rules of ${policy} do not allow it`;
-        const mend = 'take the address from component.connect, which opens the path on both sides';
-        if (!allows(platform, workload, 'egress', other, port)) yield { object, field, wrong: wrong(from, 'egress'), mend };
-        if (!allows(platform, other, 'ingress', workload, port)) yield { object, field, wrong: wrong(to, 'ingress'), mend };
+        const fix = 'take the address from component.connect, which opens the path on both sides';
+        if (!allows(platform, workload, 'egress', other, port)) yield { object, field, wrong: wrong(from, 'egress'), fix };
+        if (!allows(platform, other, 'ingress', workload, port)) yield { object, field, wrong: wrong(to, 'ingress'), fix };
       }
     }
     const text = textOf(platform, workload);
@@ -69,7 +69,7 @@ export function* openPaths(platform: Platform): Iterable<Finding> {
         object,
         field: 'spec.template.spec',
         wrong: `its config names ${host}, and no policy lets it out to port ${port}`,
-        mend: 'take the address from component.connectExternal',
+        fix: 'take the address from component.connectExternal',
       };
     }
   }
@@ -115,7 +115,7 @@ export function* usedPaths(platform: Platform): Iterable<Finding> {
               object: policy,
               field: `spec.${way}[${at}]`,
               wrong: `it allows ${ipBlock?.cidr ?? Object.values(podSelector?.matchLabels ?? {}).join(' ')} ${port.port}/${port.protocol}, and nothing uses that path`,
-              mend: 'drop the connection, or use the address that it returned',
+              fix: 'drop the connection, or use the address that it returned',
             };
           }
         }

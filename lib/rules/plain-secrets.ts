@@ -7,13 +7,13 @@ const LITERAL =
 
 /** No value that looks like a secret stands in a manifest. */
 export function* plainSecrets(platform: Platform): Iterable<Finding> {
-  const mend = 'take it from a Secret';
+  const fix = 'take it from a Secret';
   for (const object of platform.of('Secret'))
     yield {
       object,
       field: 'data',
       wrong: 'a Secret with values would be committed',
-      mend: 'reference it, and let it be made in the cluster',
+      fix: 'reference it, and let it be made in the cluster',
     };
   for (const { object, pod } of platform.workloads) {
     for (const { env = [], command = [], args = [] } of pod.containers) {
@@ -24,7 +24,7 @@ export function* plainSecrets(platform: Platform): Iterable<Finding> {
             object,
             field: `spec.template.spec.containers.env.${name}`,
             wrong: 'its value is a literal and looks like a secret',
-            mend,
+            fix,
           };
       }
       if ([...command, ...args].some((text) => LITERAL.test(text)))
@@ -32,7 +32,7 @@ export function* plainSecrets(platform: Platform): Iterable<Finding> {
           object,
           field: 'spec.template.spec.containers.args',
           wrong: 'an argument looks like a secret, and arguments are in the process list',
-          mend,
+          fix,
         };
     }
   }
@@ -41,7 +41,7 @@ export function* plainSecrets(platform: Platform): Iterable<Finding> {
       // Programs name passwords all the time; what is checked of them is what they are started with.
       if (/\.(py|sh)$/.test(key)) continue;
       const [found] = LITERAL.exec(text) ?? [];
-      if (found) yield { object, field: `data.${key}`, wrong: `"${found.slice(0, found.search(/[:=]/) + 1)}…" looks like a secret`, mend };
+      if (found) yield { object, field: `data.${key}`, wrong: `"${found.slice(0, found.search(/[:=]/) + 1)}…" looks like a secret`, fix };
     }
   }
 }

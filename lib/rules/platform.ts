@@ -8,14 +8,14 @@ export interface Finding {
   readonly field: string;
   readonly wrong: string;
   /** What to do about it. */
-  readonly mend: string;
+  readonly fix: string;
 }
 
 /** A rule looks at all objects of a profile together and says what does not fit. */
 export type Rule = (platform: Platform) => Iterable<Finding>;
 
 /** What is true of a workload for as long as it holds data. */
-export interface Frozen {
+export interface Immutable {
   readonly serviceName?: string;
   /** Claim templates, as `name accessMode`. */
   readonly claims?: readonly string[];
@@ -30,7 +30,7 @@ export interface Facts {
   /** Addresses outside the cluster, as `host:port`. */
   readonly externals: readonly string[];
   /** By the name in `app.kubernetes.io/name`. */
-  readonly frozen: Readonly<Record<string, Frozen>>;
+  readonly immutable: Readonly<Record<string, Immutable>>;
 }
 
 /** An object that runs pods. */

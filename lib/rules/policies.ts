@@ -13,7 +13,7 @@ export function* policies(platform: Platform): Iterable<Finding> {
           object,
           field: 'spec.template.metadata.labels',
           wrong: `no NetworkPolicy guards its ${way.toLowerCase()}`,
-          mend: 'make its pods those of a Component',
+          fix: 'make its pods those of a Component',
         };
     }
   }

@@ -10,13 +10,13 @@ export function* probes(platform: Platform): Iterable<Finding> {
         const probe = container[kind];
         const port = probe?.httpGet?.port ?? probe?.tcpSocket?.port;
         if (!probe && kind !== 'startupProbe' && object.kind !== 'Job')
-          yield { object, field, wrong: 'there is none', mend: 'say how the program shows that it works' };
+          yield { object, field, wrong: 'there is none', fix: 'say how the program shows that it works' };
         if (port !== undefined && !names.has(port))
           yield {
             object,
             field,
             wrong: `it asks the port ${port}, which ${container.name} does not declare`,
-            mend: `ask one of ${[...names].filter((name) => typeof name === 'string').join(', ')}`,
+            fix: `ask one of ${[...names].filter((name) => typeof name === 'string').join(', ')}`,
           };
       }
     }

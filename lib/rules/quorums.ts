@@ -18,7 +18,7 @@ export function* quorums(platform: Platform): Iterable<Finding> {
         object,
         field: `spec.template.spec.containers[${at}].readinessProbe.successThreshold`,
         wrong: `one of ${replicas} servers is ready ${seconds} s after it answers, and votes up to ${SECONDS} s later`,
-        mend: `let the probe succeed for ${SECONDS} s`,
+        fix: `let the probe succeed for ${SECONDS} s`,
       };
     }
   }

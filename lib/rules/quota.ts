@@ -32,7 +32,7 @@ export function* quota(platform: Platform): Iterable<Finding> {
           object,
           field: `spec.hard["${name}"]`,
           wrong: `it is ${hard}, and a rollout of this profile needs ${Math.round((need / per) * 1000) / 1000} ${unit}`,
-          mend: 'raise settings.setup.quota, or lower what is requested',
+          fix: 'raise settings.setup.quota, or lower what is requested',
         };
     }
   }

@@ -8,14 +8,13 @@ export function* resources(platform: Platform): Iterable<Finding> {
       for (const kind of ['cpu', 'memory', 'ephemeral-storage']) {
         const [request, limit] = [resources?.requests?.[kind], resources?.limits?.[kind]];
         const field = `spec.template.spec.containers[${at}].resources`;
-        if (!request || !limit)
-          yield { object, field, wrong: `it has no ${request ? 'limit' : 'request'} for ${kind}`, mend: 'state both' };
+        if (!request || !limit) yield { object, field, wrong: `it has no ${request ? 'limit' : 'request'} for ${kind}`, fix: 'state both' };
         else if (amountOf(request) > amountOf(limit))
           yield {
             object,
             field,
             wrong: `it requests ${request} ${kind} and may use ${limit}`,
-            mend: 'raise the limit, or lower the request',
+            fix: 'raise the limit, or lower the request',
           };
       }
     }

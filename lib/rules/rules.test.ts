@@ -16,7 +16,7 @@ const { redis: secret } = secretRefs({ redis: { password: { format: 'password', 
 const facts: Facts = {
   secrets: { redis: ['password'] },
   externals: ['s3.example.org:443'],
-  frozen: { server: { serviceName: 'server', claims: ['data ReadWriteOnce'], grace: 30 }, client: { grace: 5 }, watcher: { grace: 5 } },
+  immutable: { server: { serviceName: 'server', claims: ['data ReadWriteOnce'], grace: 30 }, client: { grace: 5 }, watcher: { grace: 5 } },
 };
 
 /** A platform in which all is well: a server with a disk, a client that uses it and the world, and one who watches both. */
@@ -313,7 +313,7 @@ const cases: Record<keyof typeof rules, [string, Break, string][]> = {
       'all.yaml has an object of this kind and name already',
     ],
   ],
-  frozen: [
+  immutable: [
     [
       'another selector',
       (find) => (find('StatefulSet', 'server').spec.selector.matchLabels.version = '1'),
@@ -333,7 +333,7 @@ const cases: Record<keyof typeof rules, [string, Break, string][]> = {
     [
       'a workload that is new',
       (find) => (find('Deployment', 'client').metadata.labels['app.kubernetes.io/name'] = 'new'),
-      '"new" is not in the frozen list; add it to charts/frozen.ts',
+      '"new" is not in the list of what is immutable; add it to charts/immutable.ts',
     ],
   ],
   governingServices: [

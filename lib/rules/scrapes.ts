@@ -18,7 +18,7 @@ export function* scrapes(platform: Platform): Iterable<Finding> {
         object: workload.object,
         field: 'spec.template.spec.containers.ports',
         wrong: `its metrics port ${containerPort} is no target of Prometheus`,
-        mend: 'hand its target to prometheus.scrape',
+        fix: 'hand its target to prometheus.scrape',
       };
     }
   }

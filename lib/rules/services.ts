@@ -9,7 +9,7 @@ export function* services(platform: Platform): Iterable<Finding> {
         object,
         field: 'spec.selector',
         wrong: 'it selects no pod of this profile',
-        mend: "let it select its component's pods, as component.serve does",
+        fix: "let it select its component's pods, as component.serve does",
       };
     }
     for (const { object: workload, pod } of workloads) {
@@ -20,7 +20,7 @@ export function* services(platform: Platform): Iterable<Finding> {
           object,
           field: `spec.ports.${name}.targetPort`,
           wrong: `no container of ${workload.metadata.name} names a ${protocol} port "${targetPort}"`,
-          mend: `give the container that port, or take it from the Service`,
+          fix: `give the container that port, or take it from the Service`,
         };
       }
     }

@@ -1,4 +1,4 @@
-import type { Frozen } from '../lib/rules/platform.ts';
+import type { Immutable } from '../lib/rules/platform.ts';
 
 const data = ['data ReadWriteOnce'];
 
@@ -6,7 +6,7 @@ const data = ['data ReadWriteOnce'];
  * What stays as it is from the first release on, by the name of the workload: Kubernetes refuses to change it, or a disk
  * would be left behind. A change here needs its reason, and how the data moves, in docs/design.md.
  */
-export const frozen: Readonly<Record<string, Frozen>> = {
+export const immutable: Readonly<Record<string, Immutable>> = {
   arangodb: { serviceName: 'arangodb', claims: data, grace: 60 },
   'celery-beat': { grace: 10 },
   'celery-exporter': { grace: 5 },
