@@ -4,8 +4,8 @@ import { mirrored } from '../lib/image.ts';
 import { manifests } from '../lib/render.ts';
 import { check } from '../lib/rules/index.ts';
 import type { Settings } from '../settings/index.ts';
-import { refuse } from '../settings/refusals.ts';
 import { secrets } from '../settings/secrets.ts';
+import { assertValid } from '../settings/validate.ts';
 import { ArangoDB } from './arangodb.ts';
 import type { AppProps } from './celery/app.ts';
 import { CeleryBeat } from './celery-beat.ts';
@@ -28,7 +28,7 @@ import { Tempo } from './tempo.ts';
  * Throws what is wrong with the settings, a line each; what is wrong with the objects, `app.node.validate()` says.
  */
 export function platform(app: App, settings: Settings): void {
-  refuse(settings);
+  assertValid(settings);
   const { shared } = settings;
   const images = mirrored(settings.images, settings.mirror);
   const setup = new Setup(new Construct(app, 'setup'), 'setup', shared, settings.setup);

@@ -21,7 +21,7 @@ export const nameOf = ({ kind, metadata }: Manifest): string => `${kind} ${metad
 
 /**
  * Applies objects, server-side and under one field manager, and says what that changed. Removes nothing.
- * Throws a Refusal when somebody else owns a field with another value, unless they are to be taken back.
+ * Throws a UserError when somebody else owns a field with another value, unless they are to be taken back.
  */
 export async function apply(kubectl: Kubectl, objects: readonly Manifest[], takeBack = false): Promise<readonly Change[]> {
   if (objects.length === 0) return [];

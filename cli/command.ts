@@ -18,6 +18,6 @@ export interface Command {
   readonly options: NonNullable<ParseArgsConfig['options']>;
   /** What may stand without dashes, for the usage line. @default - nothing may */
   readonly operand?: string;
-  /** The exit status: 0 when all is well, 1 when something is not as it should be. Throws a Refusal for status 2. */
+  /** The exit status: 0 when all is well, 1 when something is not as it should be. Throws a UserError for status 2. */
   readonly run: (values: Values, operands: readonly string[]) => Promise<number>;
 }

@@ -1,6 +1,6 @@
 import { contextOf } from './kubectl.ts';
 import { ask } from './output.ts';
-import { Refusal } from './refusal.ts';
+import { UserError } from './user-error.ts';
 
 /** Clusters that somebody made for trying things out: they are used without asking. */
 export const isLocal = (context: string): boolean =>
@@ -8,7 +8,7 @@ export const isLocal = (context: string): boolean =>
 
 /**
  * The context in which something is changed: the one that was named, one for trying things out, or one that a person agrees to.
- * `what` is the sentence that is asked about. Throws a Refusal where nobody agrees.
+ * `what` is the sentence that is asked about. Throws a UserError where nobody agrees.
  */
 export async function agreedContext(named: string | undefined, what: (context: string) => string): Promise<string> {
   const context = await contextOf(named);
@@ -17,6 +17,6 @@ export async function agreedContext(named: string | undefined, what: (context: s
     `${what(context)}. Go on? [y/N] `,
     `the context "${context}" is not one for trying things out: if it is the right one, name it: --context ${context}`,
   );
-  if (!/^y(es)?$/i.test(answer)) throw new Refusal('nothing was changed');
+  if (!/^y(es)?$/i.test(answer)) throw new UserError('nothing was changed');
   return context;
 }

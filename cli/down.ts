@@ -6,7 +6,7 @@ import { agreedContext } from './consent.ts';
 import { contextOf, Kubectl } from './kubectl.ts';
 import { ask, Live } from './output.ts';
 import { profileOf } from './profile.ts';
-import { Refusal } from './refusal.ts';
+import { UserError } from './user-error.ts';
 
 /** What holds data or opens it, and the namespace that holds these. */
 const KEPT = ['PersistentVolumeClaim', 'Namespace'];
@@ -25,7 +25,7 @@ export const down: Command = {
   async run(values) {
     const profile = profileOf(values.profile);
     const timeout = Number(values.timeout);
-    if (!(timeout > 0)) throw new Refusal(`--timeout ${values.timeout}: give a number of seconds`);
+    if (!(timeout > 0)) throw new UserError(`--timeout ${values.timeout}: give a number of seconds`);
     // The name that is typed is an answer too.
     const what = (each: string) => `${profile.name} is removed from the cluster of context "${each}"`;
     const context = await (values.purge ? contextOf(values.context) : agreedContext(values.context, what));
@@ -35,7 +35,7 @@ export const down: Command = {
       const typed = await typedName(
         `--purge removes every disk and Secret of ${profile.name} in context "${context}". Type the profile's name: `,
       );
-      if (typed !== profile.name) throw new Refusal(`that is not "${profile.name}": nothing was removed`);
+      if (typed !== profile.name) throw new UserError(`that is not "${profile.name}": nothing was removed`);
     }
 
     const all = [...profile.files.values(), profile.smoke].flat();
@@ -93,7 +93,7 @@ async function gone(kubectl: Kubectl, live: Live, timeout: number): Promise<void
     live.show(new Map(pods.map(({ metadata }) => [metadata.name, { text: `… ${metadata.name} ends` }])));
     if (pods.length === 0) break;
     if (performance.now() > end) {
-      throw new Refusal(
+      throw new UserError(
         `after ${timeout} s these pods have not ended: ${pods.map(({ metadata }) => metadata.name).join(', ')}; kubectl describe pod tells why`,
       );
     }

@@ -2,11 +2,11 @@ import { parseArgs } from 'node:util';
 import type { Command, Values } from './command.ts';
 import { down } from './down.ts';
 import { open } from './open.ts';
-import { exitWith, Refusal } from './refusal.ts';
 import { secrets } from './secrets.ts';
 import { smoke } from './smoke.ts';
 import { status } from './status.ts';
 import { up } from './up.ts';
+import { exitWith, UserError } from './user-error.ts';
 
 const commands: Readonly<Record<string, Command>> = { secrets, up, status, smoke, open, down };
 
@@ -37,7 +37,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
     return 0;
   }
   const command = commands[name];
-  if (!command) throw new Refusal(`there is no command "${name}": use ${Object.keys(commands).join(', ')}`);
+  if (!command) throw new UserError(`there is no command "${name}": use ${Object.keys(commands).join(', ')}`);
   const { values, positionals } = parsed(name, command, args);
   if (values.help) {
     console.log(usage(name, command));
@@ -55,7 +55,7 @@ function parsed(name: string, command: Command, args: readonly string[]) {
     });
     return { values: values as Values, positionals };
   } catch (error) {
-    throw new Refusal(`${(error as Error).message.split(/[.\n]/)[0]}; npm run ${name} -- --help lists what there is`);
+    throw new UserError(`${(error as Error).message.split(/[.\n]/)[0]}; npm run ${name} -- --help lists what there is`);
   }
 }
 

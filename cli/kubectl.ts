@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Manifest } from '../lib/render.ts';
-import { Refusal } from './refusal.ts';
+import { UserError } from './user-error.ts';
 
 /** One call of kubectl. */
 interface Call {
@@ -20,7 +20,7 @@ export class Kubectl {
     readonly namespace: string,
   ) {}
 
-  /** What it printed. Throws a Refusal when it fails. */
+  /** What it printed. Throws a UserError when it fails. */
   async run(args: readonly string[], call: Call = {}): Promise<string> {
     const access = ['--context', this.context, '--namespace', this.namespace];
     return kubectl(`kubectl ${args[0]} failed`, [...access, ...args], call, this.context);
@@ -60,13 +60,13 @@ export class Kubectl {
         const address = /Forwarding from (127\.0\.0\.1:\d+)/.exec(text)?.[1];
         if (address) done({ child, address });
       });
-      child.on('error', () => fail(new Refusal(NO_KUBECTL)));
-      child.on('close', () => fail(new Refusal(explain(said, `no port of ${service} can be forwarded`, this.context))));
+      child.on('error', () => fail(new UserError(NO_KUBECTL)));
+      child.on('close', () => fail(new UserError(explain(said, `no port of ${service} can be forwarded`, this.context))));
     });
   }
 }
 
-/** The contexts of the kubeconfig. Throws a Refusal where there is no kubectl. */
+/** The contexts of the kubeconfig. Throws a UserError where there is no kubectl. */
 export async function contexts(): Promise<readonly string[]> {
   return (await kubectl('the kubeconfig cannot be read', ['config', 'get-contexts', '--output=name'])).split('\n').filter(Boolean);
 }
@@ -76,11 +76,11 @@ export async function contextOf(named: string | undefined): Promise<string> {
   const all = await contexts();
   if (named !== undefined) {
     if (all.includes(named)) return named;
-    throw new Refusal(`the kubeconfig has no context "${named}": it has ${all.join(', ') || 'none'}`);
+    throw new UserError(`the kubeconfig has no context "${named}": it has ${all.join(', ') || 'none'}`);
   }
   const current = all.length > 0 ? await kubectl('the kubeconfig cannot be read', ['config', 'current-context']).catch(() => '') : '';
   if (current.trim()) return current.trim();
-  throw new Refusal(
+  throw new UserError(
     all.length > 0
       ? `no context is chosen: give --context NAME, of ${all.join(', ')}`
       : 'there is no cluster in the kubeconfig: set KUBECONFIG to its file, or make a cluster, for example with npm run up -- --profile dev --create',
@@ -127,13 +127,15 @@ function kubectl(
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       complained += text;
     });
-    child.on('error', () => fail(new Refusal(NO_KUBECTL)));
+    child.on('error', () => fail(new UserError(NO_KUBECTL)));
     child.on('close', (status, signal) => {
       for (const line of complained.split('\n')) if (warn && line.startsWith('Warning:')) console.error(line);
       if (status === 0) done(said);
       else if (signal)
-        fail(new Refusal(`the cluster of context "${context}" did not answer within ${seconds} s: try again, or look at it with kubectl`));
-      else fail(new Refusal(explain(complained, what, context)));
+        fail(
+          new UserError(`the cluster of context "${context}" did not answer within ${seconds} s: try again, or look at it with kubectl`),
+        );
+      else fail(new UserError(explain(complained, what, context)));
     });
     child.stdin.on('error', () => {});
     child.stdin.end(stdin);

@@ -4,7 +4,7 @@ import type { Command } from './command.ts';
 import { contextOf, Kubectl } from './kubectl.ts';
 import { login, pages } from './pages.ts';
 import { profileOf } from './profile.ts';
-import { Refusal } from './refusal.ts';
+import { UserError } from './user-error.ts';
 
 const names = pages.map(({ name }) => name);
 
@@ -19,7 +19,7 @@ free one, and links that Grafana makes for sharing do not open.
   options: {},
   async run(values, [name]) {
     const page = pages.find((each) => each.name === name);
-    if (!page) throw new Refusal(`${name === undefined ? 'say which page' : `there is no page "${name}"`}: ${names.join(', ')}`);
+    if (!page) throw new UserError(`${name === undefined ? 'say which page' : `there is no page "${name}"`}: ${names.join(', ')}`);
     const profile = profileOf(values.profile);
     const context = await contextOf(values.context);
     const kubectl = new Kubectl(context, profile.namespace);
@@ -32,7 +32,7 @@ free one, and links that Grafana makes for sharing do not open.
     console.log(values.json ? JSON.stringify({ url, login: login(page, kubectl) }) : lines.join('\n'));
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => child.kill());
     await ended;
-    if (!child.killed) throw new Refusal(`the connection to ${page.service} is gone: open it again`);
+    if (!child.killed) throw new UserError(`the connection to ${page.service} is gone: open it again`);
     return 0;
   },
 };

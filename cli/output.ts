@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import { createLogUpdate } from 'log-update';
 import colors from 'picocolors';
-import { Refusal } from './refusal.ts';
+import { UserError } from './user-error.ts';
 
 const logUpdate = createLogUpdate(process.stdout);
 
@@ -62,9 +62,9 @@ export function table(rows: readonly (readonly string[])[]): string {
   return rows.map((row) => row.map(pad).join('  ').trimEnd()).join('\n');
 }
 
-/** What a person typed in answer to a question. Throws a Refusal where nobody can answer. */
+/** What a person typed in answer to a question. Throws a UserError where nobody can answer. */
 export async function ask(question: string, otherwise: string): Promise<string> {
-  if (!process.stdin.isTTY) throw new Refusal(otherwise);
+  if (!process.stdin.isTTY) throw new UserError(otherwise);
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
     return (await lines.question(question)).trim();

@@ -7,7 +7,7 @@ import { workloadsOf } from './cluster.ts';
 import { loadHelp } from './diagnose.ts';
 import type { Kubectl } from './kubectl.ts';
 import type { Profile } from './profile.ts';
-import { Refusal } from './refusal.ts';
+import { UserError } from './user-error.ts';
 
 /** The oldest Kubernetes that has every field of the manifests: a preStop hook that sleeps came with it. */
 const OLDEST = 30;
@@ -33,7 +33,7 @@ export interface Ground {
   readonly operator: boolean;
 }
 
-/** Looks at the cluster. Throws a Refusal when it does not answer. */
+/** Looks at the cluster. Throws a UserError when it does not answer. */
 export async function survey(kubectl: Kubectl, profile: Profile): Promise<Ground> {
   // One call first: a cluster that does not answer says so once.
   const { serverVersion } = JSON.parse(await kubectl.run(['version', '--output=json'], { seconds: 15 }));
@@ -121,7 +121,7 @@ function* absentImages(profile: Profile, ground: Ground): Iterable<string> {
   }
 }
 
-/** Builds the reference app's image and brings it into kind's nodes. Throws a Refusal when a tool is missing or fails. */
+/** Builds the reference app's image and brings it into kind's nodes. Throws a UserError when a tool is missing or fails. */
 export async function loadIntoKind(image: string, context: string, say: (text: string) => void): Promise<void> {
   const short = image.replace('docker.io/', '');
   say(`builds ${short} from app/`);
@@ -130,7 +130,7 @@ export async function loadIntoKind(image: string, context: string, say: (text: s
   await tool('kind', ['load', 'docker-image', short, '--name', context.replace(/^kind-/, '')]);
 }
 
-/** Makes a kind cluster of that name. Throws a Refusal when kind is missing or fails. */
+/** Makes a kind cluster of that name. Throws a UserError when kind is missing or fails. */
 export async function createKind(name: string): Promise<void> {
   await tool('kind', ['create', 'cluster', '--name', name, '--wait', '120s']);
 }
@@ -141,8 +141,8 @@ async function tool(file: string, args: readonly string[]): Promise<void> {
   } catch (error) {
     const { code, stderr = '' } = error as { code?: string; stderr?: string };
     if (code === 'ENOENT')
-      throw new Refusal(`${file} is not on PATH: install it, or bring the image and the cluster yourself and run up without it`);
-    throw new Refusal(`${file} ${args[0]} failed: ${stderr.trim().split('\n').at(-1) || 'it says nothing'}`);
+      throw new UserError(`${file} is not on PATH: install it, or bring the image and the cluster yourself and run up without it`);
+    throw new UserError(`${file} ${args[0]} failed: ${stderr.trim().split('\n').at(-1) || 'it says nothing'}`);
   }
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { profileOf } from './profile.ts';
-import { Refusal } from './refusal.ts';
+import { UserError } from './user-error.ts';
 
 test('a profile is its settings and the files of dist/', () => {
   const dev = profileOf('dev');
@@ -9,6 +9,6 @@ test('a profile is its settings and the files of dist/', () => {
 });
 
 test('no profile, and one that there is not, are refused with those there are', () => {
-  expect(() => profileOf(undefined)).toThrow(new Refusal('say which profile: --profile dev or --profile prod'));
+  expect(() => profileOf(undefined)).toThrow(new UserError('say which profile: --profile dev or --profile prod'));
   expect(() => profileOf('staging')).toThrow(/^there is no profile "staging": use dev or prod/);
 });

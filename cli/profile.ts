@@ -2,8 +2,8 @@ import { App } from 'cdk8s';
 import { platform } from '../charts/index.ts';
 import { type Manifest, manifests } from '../lib/render.ts';
 import { profileNamed, profiles, type Settings } from '../settings/index.ts';
-import { refusals } from '../settings/refusals.ts';
-import { Refusal } from './refusal.ts';
+import { validate } from '../settings/validate.ts';
+import { UserError } from './user-error.ts';
 
 /** A profile, and what `synth` writes for it. */
 export interface Profile {
@@ -16,10 +16,10 @@ export interface Profile {
   readonly smoke: readonly Manifest[];
 }
 
-/** The profile of that name. Throws a Refusal when there is none, or its settings contradict themselves. */
+/** The profile of that name. Throws a UserError when there is none, or its settings contradict themselves. */
 export function profileOf(name: string | undefined): Profile {
   if (name === undefined)
-    throw new Refusal(
+    throw new UserError(
       `say which profile: ${Object.keys(profiles)
         .map((each) => `--profile ${each}`)
         .join(' or ')}`,
@@ -28,13 +28,13 @@ export function profileOf(name: string | undefined): Profile {
   try {
     settings = profileNamed(name);
   } catch (error) {
-    throw new Refusal((error as Error).message);
+    throw new UserError((error as Error).message);
   }
   const app = new App();
-  const refused = refusals(settings);
-  if (refused.length === 0) platform(app, settings);
-  const findings = [...refused, ...app.node.validate()];
-  if (findings.length > 0) throw new Refusal(findings.join('\n'));
+  const problems = validate(settings);
+  if (problems.length === 0) platform(app, settings);
+  const findings = [...problems, ...app.node.validate()];
+  if (findings.length > 0) throw new UserError(findings.join('\n'));
   const all = [...manifests(app)];
   const visits = ([file]: (typeof all)[number]) => file.startsWith('smoke/');
   return {

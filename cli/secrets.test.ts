@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import type { Values } from './command.ts';
-import { Refusal } from './refusal.ts';
 import { Cluster, dev } from './secrets/testing.ts';
 import { ensureSecrets, secrets } from './secrets.ts';
+import { UserError } from './user-error.ts';
 
 const state = vi.hoisted(() => ({ run: undefined as unknown }));
 vi.mock('./kubectl.ts', async (original) => {
@@ -183,7 +183,7 @@ test.each<[string, Values, string]>([
 ])('%s is refused', async (_, values, sentence) => {
   cluster.secrets.redis = { password: 'theirs-0123456789' };
   const error = await run(values).catch((thrown: Error) => thrown);
-  expect(error).toBeInstanceOf(Refusal);
+  expect(error).toBeInstanceOf(UserError);
   expect((error as Error).message.split('\n').at(-1)).toBe(sentence);
   expect(cluster.calls).toEqual([]);
   expect(out).toBe('');

@@ -6,11 +6,11 @@ import { agreedContext } from './consent.ts';
 import { Kubectl } from './kubectl.ts';
 import { Live } from './output.ts';
 import { type Profile, profileOf } from './profile.ts';
-import { Refusal } from './refusal.ts';
 import { complete, ensure, type Outcome } from './secrets/ensure.ts';
 import { type EnvFile, envFile } from './secrets/env-file.ts';
 import { needed, type SecretValues } from './secrets/generate.ts';
 import { rotate } from './secrets/rotate.ts';
+import { UserError } from './user-error.ts';
 
 /** Makes the Secrets that a profile's pods read. */
 export const secrets: Command = {
@@ -39,8 +39,9 @@ An env file gives ARANGO_ROOT_PASSWORD, ARANGO_PASSWORD, REDIS_PASSWORD, S3_ACCE
     const { json = false, print, rotate: path, yes = false, anyway } = values;
     const profile = profileOf(values.profile);
     if (print && path !== undefined)
-      throw new Refusal('--print writes new Secrets and --rotate changes one that is there: give one of them');
-    if (yes && path === undefined) throw new Refusal('--yes answers what --rotate asks: give it with --rotate SECRET/KEY, or leave it out');
+      throw new UserError('--print writes new Secrets and --rotate changes one that is there: give one of them');
+    if (yes && path === undefined)
+      throw new UserError('--yes answers what --rotate asks: give it with --rotate SECRET/KEY, or leave it out');
     const file = typeof values['from-env'] === 'string' ? given(values['from-env'], profile) : { values: new Map(), notes: [] };
 
     if (print) {
@@ -50,7 +51,7 @@ An env file gives ARANGO_ROOT_PASSWORD, ARANGO_PASSWORD, REDIS_PASSWORD, S3_ACCE
       process.stdout.write(json ? `${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: all })}\n` : text(all));
       return 0;
     }
-    if (profile.settings.externalSecrets && !anyway) throw new Refusal(competing(profile, path !== undefined));
+    if (profile.settings.externalSecrets && !anyway) throw new UserError(competing(profile, path !== undefined));
     const context = await agreedContext(
       values.context,
       (each) => `Secrets of ${profile.name} are made in the cluster of context "${each}"`,
@@ -83,7 +84,7 @@ export async function ensureSecrets(
   return (await ensure(kubectl, profile, fromEnv)).outcomes;
 }
 
-/** The values of an env file. Throws a Refusal when it cannot be read, or should not be used. */
+/** The values of an env file. Throws a UserError when it cannot be read, or should not be used. */
 function given(file: string, profile: Profile): EnvFile {
   let content: string;
   try {
@@ -93,7 +94,7 @@ function given(file: string, profile: Profile): EnvFile {
     const why = { ENOENT: 'it is not there', EACCES: 'you may not read it', EISDIR: 'it is a folder' }[
       (error as NodeJS.ErrnoException).code ?? ''
     ];
-    throw new Refusal(`--from-env ${file}: ${why ?? 'it cannot be read'}; name a file of NAME=value lines`);
+    throw new UserError(`--from-env ${file}: ${why ?? 'it cannot be read'}; name a file of NAME=value lines`);
   }
   return envFile(content, file, profile, needed(profile));
 }

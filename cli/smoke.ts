@@ -7,11 +7,11 @@ import { diagnose } from './diagnose.ts';
 import { Kubectl } from './kubectl.ts';
 import { Live } from './output.ts';
 import { type Profile, profileOf } from './profile.ts';
-import { Refusal } from './refusal.ts';
 import { readers } from './secrets/generate.ts';
 import { type Check, line, parsed, summary } from './smoke/check.ts';
 import { type Answer, answerOf, CALLERS, graphOf, judge, podFor, room } from './smoke/paths.ts';
 import { disks, lackingKeys } from './smoke/stated.ts';
+import { UserError } from './user-error.ts';
 
 /** Seconds after which a pod that tries the ports is given up. */
 const PATIENCE = 50;
@@ -54,7 +54,7 @@ on this cluster is said and is no failure.
     const kubectl = new Kubectl(context, profile.namespace);
     const live = new Live(values.json === true);
     if ((await kubectl.run(['get', 'namespace', profile.namespace, '--ignore-not-found', '--output=name'])).trim() === '')
-      throw new Refusal(`the namespace ${profile.namespace} is not there: npm run up -- --profile ${profile.name}`);
+      throw new UserError(`the namespace ${profile.namespace} is not there: npm run up -- --profile ${profile.name}`);
 
     const checks: Check[] = [];
     let over = false;
@@ -65,7 +65,7 @@ on this cluster is said and is no failure.
     };
     const interrupted = new Promise<never>((_, fail) => {
       for (const signal of ['SIGINT', 'SIGTERM'] as const)
-        process.once(signal, () => fail(new Refusal('interrupted: what it made is removed')));
+        process.once(signal, () => fail(new UserError('interrupted: what it made is removed')));
     });
     const work = everything({ kubectl, profile, checks, found, over: () => over });
     try {

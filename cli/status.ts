@@ -10,7 +10,7 @@ import { contextOf, Kubectl } from './kubectl.ts';
 import { Live, table } from './output.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { type Answer, answerOf, questions } from './questions.ts';
-import { Refusal } from './refusal.ts';
+import { UserError } from './user-error.ts';
 
 /** One line of the table. */
 interface Row {
@@ -36,7 +36,7 @@ Ends with 1 when anything is not as it should be.
   options: { watch: { type: 'boolean' } },
   async run(values) {
     const profile = profileOf(values.profile);
-    if (values.watch && values.json) throw new Refusal('--watch and --json exclude each other: a program reads one answer');
+    if (values.watch && values.json) throw new UserError('--watch and --json exclude each other: a program reads one answer');
     const context = await contextOf(values.context);
     const kubectl = new Kubectl(context, profile.namespace);
     const live = new Live(false);

@@ -9,8 +9,8 @@ import { Live } from './output.ts';
 import { login, pages } from './pages.ts';
 import { appToBring, createKind, loadIntoKind, nodesWithout, objections, survey } from './preflight.ts';
 import { type Profile, profileOf } from './profile.ts';
-import { Refusal } from './refusal.ts';
 import { ensureSecrets } from './secrets.ts';
+import { UserError } from './user-error.ts';
 
 /** Seconds that a state which does not end by waiting is given all the same: a cluster may add a node, a person a Secret. */
 const PATIENCE = 45;
@@ -39,7 +39,7 @@ Asks before it touches a cluster, unless the context is named by --context or is
     const started = performance.now();
     const profile = profileOf(values.profile);
     const timeout = Number(values.timeout);
-    if (!(timeout > 0)) throw new Refusal(`--timeout ${values.timeout}: give a number of seconds`);
+    if (!(timeout > 0)) throw new UserError(`--timeout ${values.timeout}: give a number of seconds`);
     const live = new Live(values.json === true);
     const context = await chosen(values, profile, live);
     const kubectl = new Kubectl(context, profile.namespace);
@@ -106,7 +106,7 @@ async function prepare(kubectl: Kubectl, profile: Profile, live: Live): Promise<
     }
   }
   const found = [...objections(profile, ground)];
-  if (found.length > 0) throw new Refusal(found.join('\n'));
+  if (found.length > 0) throw new UserError(found.join('\n'));
 }
 
 function summary(changes: readonly Change[]): string {

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseAllDocuments } from 'yaml';
 import { table } from '../cli/output.ts';
-import { exitWith, Refusal } from '../cli/refusal.ts';
+import { exitWith, UserError } from '../cli/user-error.ts';
 import type { Manifest } from '../lib/render.ts';
 import type { Check, Service } from './check.ts';
 import { findPrograms, isProgram, type ProgramName, programNames } from './programs.ts';
@@ -74,7 +74,7 @@ function options() {
     });
     return values;
   } catch (error) {
-    throw new Refusal(`${(error as Error).message.split('\n')[0]} See npm run conformance -- --help`);
+    throw new UserError(`${(error as Error).message.split('\n')[0]} See npm run conformance -- --help`);
   }
 }
 
@@ -83,7 +83,7 @@ async function ready(): Promise<void> {
   const probe = 'ip link set lo up && nsenter --version && bwrap --ro-bind / / --unshare-pid true';
   const { status, said } = await inNamespaces(['sh', '-c', probe], '', 20);
   if (status !== 0)
-    throw new Refusal(`no sandbox can be made here, which takes Linux, unshare, nsenter, ip and bwrap (bubblewrap): ${said.trim()}`);
+    throw new UserError(`no sandbox can be made here, which takes Linux, unshare, nsenter, ip and bwrap (bubblewrap): ${said.trim()}`);
 }
 
 /** Runs a command alone: its own network, its own processes, which end when it ends. */
@@ -139,24 +139,24 @@ async function main(): Promise<number> {
   const wanted = chosen.profile === undefined ? profiles : [chosen.profile];
   for (const profile of wanted) {
     if (!profiles.includes(profile))
-      throw new Refusal(`dist/ has no profile "${profile}": use ${profiles.join(' or ')}, or npm run synth first`);
+      throw new UserError(`dist/ has no profile "${profile}": use ${profiles.join(' or ')}, or npm run synth first`);
   }
   const only = list(chosen.only);
   for (const name of only) {
     if (!services.some((service) => service.name === name)) {
-      throw new Refusal(`there is no service "${name}": use ${services.map((service) => service.name).join(', ')}`);
+      throw new UserError(`there is no service "${name}": use ${services.map((service) => service.name).join(', ')}`);
     }
   }
   const required = list(chosen.require);
   for (const name of required) {
-    if (!isProgram(name)) throw new Refusal(`--require does not know "${name}": use ${programNames.join(', ')}`);
+    if (!isProgram(name)) throw new UserError(`--require does not know "${name}": use ${programNames.join(', ')}`);
   }
   const jobs = Number(chosen.jobs);
-  if (!Number.isInteger(jobs) || jobs < 1) throw new Refusal(`--jobs ${chosen.jobs}: give a whole number from 1`);
+  if (!Number.isInteger(jobs) || jobs < 1) throw new UserError(`--jobs ${chosen.jobs}: give a whole number from 1`);
 
   const programs = findPrograms(chosen.bin.map((folder) => resolve(folder)));
   const missing = required.filter((name) => !programs[name as ProgramName]);
-  if (missing.length > 0) throw new Refusal(`not found in --bin or on PATH, and required: ${missing.join(', ')}`);
+  if (missing.length > 0) throw new UserError(`not found in --bin or on PATH, and required: ${missing.join(', ')}`);
   await ready();
 
   const asked = services.filter((service) => only.length === 0 || only.includes(service.name));

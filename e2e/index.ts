@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { contextOf } from '../cli/kubectl.ts';
 import { table } from '../cli/output.ts';
-import { exitWith, Refusal } from '../cli/refusal.ts';
+import { exitWith, UserError } from '../cli/user-error.ts';
 import { again } from './again.ts';
 import { oneChange } from './changes.ts';
 import { Cluster, watch } from './cluster.ts';
@@ -50,7 +50,7 @@ function options() {
       },
     }).values;
   } catch (error) {
-    throw new Refusal(`${(error as Error).message.split(/[.\n]/)[0]}; npm run e2e -- --help lists what there is`);
+    throw new UserError(`${(error as Error).message.split(/[.\n]/)[0]}; npm run e2e -- --help lists what there is`);
   }
 }
 
@@ -74,7 +74,7 @@ async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  if (!chosen.context) throw new Refusal('say which cluster it has for itself: --context NAME, of the kubeconfig');
+  if (!chosen.context) throw new UserError('say which cluster it has for itself: --context NAME, of the kubeconfig');
   const dev = new Cluster(await contextOf(chosen.context), 'dev');
   const fake = chosen['prod-context'] ? new Cluster(await contextOf(chosen['prod-context']), 'prod') : undefined;
 

@@ -2,7 +2,7 @@ import type { Manifest } from '../../lib/render.ts';
 import type { SecretRef } from '../../lib/secret.ts';
 import type { Kubectl } from '../kubectl.ts';
 import type { Profile } from '../profile.ts';
-import { Refusal } from '../refusal.ts';
+import { UserError } from '../user-error.ts';
 import { VARIABLES } from './env-file.ts';
 import { generate, needed, type SecretValues } from './generate.ts';
 
@@ -72,7 +72,7 @@ export async function change(kubectl: Kubectl, secret: Manifest, keys: Readonly<
     return now;
   } catch (error) {
     if (!/object has been modified/.test((error as Error).message)) throw error;
-    throw new Refusal(`somebody else changed the Secret ${secret.metadata.name} at the same time: nothing was overwritten, run it again`);
+    throw new UserError(`somebody else changed the Secret ${secret.metadata.name} at the same time: nothing was overwritten, run it again`);
   }
 }
 
@@ -85,7 +85,7 @@ function refuseUnknown(missing: readonly (readonly [SecretRef, readonly string[]
   );
   if (unknown.length === 0) return;
   const variables = unknown.map((path) => Object.keys(VARIABLES).find((variable) => VARIABLES[variable]?.includes(path)));
-  throw new Refusal(
+  throw new UserError(
     `only you know ${unknown.join(' and ')}: write ${variables.join(' and ')} into an env file, and give it with npm run secrets -- --profile ${profile} --from-env FILE`,
   );
 }
@@ -94,7 +94,7 @@ function valuesOf({ name, keys }: SecretRef, missing: readonly string[], given: 
   return missing.map((key) => {
     const format = keys[key]?.format ?? 'given';
     const value = given.get(`${name}/${key}`) ?? (format === 'given' ? undefined : generate[format]());
-    if (value === undefined) throw new Refusal(`only you know ${name}/${key}`);
+    if (value === undefined) throw new UserError(`only you know ${name}/${key}`);
     return [key, value];
   });
 }
@@ -121,12 +121,12 @@ async function create(kubectl: Kubectl, namespace: string, profile: string, secr
   } catch (error) {
     const said = (error as Error).message;
     if (/namespaces "[^"]*" not found/.test(said)) {
-      throw new Refusal(
+      throw new UserError(
         `the namespace ${namespace} is not there: npm run up -- --profile ${profile} makes it, or kubectl apply --server-side -f dist/${profile}/setup`,
       );
     }
     const made = /secrets "([^"]*)" already exists/.exec(said)?.[1];
-    if (made) throw new Refusal(`somebody else made the Secret ${made} at the same time: nothing was overwritten, run it again`);
+    if (made) throw new UserError(`somebody else made the Secret ${made} at the same time: nothing was overwritten, run it again`);
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Refusal } from '../refusal.ts';
+import { UserError } from '../user-error.ts';
 import { envFile } from './env-file.ts';
 import { needed } from './generate.ts';
 import { dev, prod } from './testing.ts';
@@ -7,12 +7,12 @@ import { dev, prod } from './testing.ts';
 const read = (text: string, profile = dev) => envFile(text, '.env', profile, needed(profile));
 const values = (text: string, profile = dev) => Object.fromEntries(read(text, profile).values);
 
-/** The lines of a refusal below its first. */
+/** The lines of an error below its first. */
 function problems(text: string, profile = dev): readonly string[] {
   try {
     read(text, profile);
   } catch (error) {
-    expect(error).toBeInstanceOf(Refusal);
+    expect(error).toBeInstanceOf(UserError);
     const [head, ...lines] = (error as Error).message.split('\n');
     expect(head).toBe('.env is not used, and nothing was changed:');
     return lines.map((line) => line.trim());

@@ -1,6 +1,6 @@
 import type { SecretRef } from '../../lib/secret.ts';
 import type { Settings } from '../../settings/index.ts';
-import { Refusal } from '../refusal.ts';
+import { UserError } from '../user-error.ts';
 import type { SecretValues } from './generate.ts';
 
 /** What an env file brings. */
@@ -61,7 +61,7 @@ const IN_URL = new Set(['REDIS_PASSWORD']);
 
 /**
  * The values of an env file for these Secrets.
- * Throws a Refusal with every reason not to use the file, a line each: line number, variable, and never a value that may be secret.
+ * Throws a UserError with every reason not to use the file, a line each: line number, variable, and never a value that may be secret.
  */
 export function envFile(
   text: string,
@@ -95,7 +95,7 @@ export function envFile(
     }
   }
   if (problems.length > 0)
-    throw new Refusal([`${file} is not used, and nothing was changed:`, ...problems.map((each) => `  ${each}`)].join('\n'));
+    throw new UserError([`${file} is not used, and nothing was changed:`, ...problems.map((each) => `  ${each}`)].join('\n'));
   return { values, notes };
 }
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { Refusal } from '../refusal.ts';
+import { UserError } from '../user-error.ts';
 import { needed } from './generate.ts';
 import { rotate } from './rotate.ts';
 import { type Asked, Cluster, dev, prod, serve } from './testing.ts';
@@ -40,13 +40,13 @@ const said: string[] = [];
 const turn = (made: Cluster, path: string, given: Record<string, string> = {}, profile = dev) =>
   rotate(made, profile, path, { given: new Map(Object.entries(given)), yes: true, say: (line) => said.push(line) });
 
-/** The refusal of a rotation, in which no value may stand. */
-async function refusal(made: Cluster, path: string, given: Record<string, string> = {}): Promise<string> {
+/** The message of a rotation that fails, in which no value may stand. */
+async function errorOf(made: Cluster, path: string, given: Record<string, string> = {}): Promise<string> {
   const error = await turn(made, path, given).then(
     () => new Error('it was not refused'),
     (thrown: Error) => thrown,
   );
-  expect(error).toBeInstanceOf(Refusal);
+  expect(error).toBeInstanceOf(UserError);
   const now = Object.values(made.secrets).flatMap((keys) => Object.values(keys));
   for (const value of [...Object.values(OLD).flatMap((keys) => Object.values(keys)), ...now]) expect(error.message).not.toContain(value);
   return error.message;
@@ -121,7 +121,7 @@ describe('without the service', () => {
     const made = cluster();
     await turn(made, 'redis/password', { 'redis/password': 'given-value' });
     expect(made.secrets.redis).toEqual({ password: 'given-value' });
-    expect(await refusal(made, 'redis/password', { 'redis/password': 'given-value' })).toBe(
+    expect(await errorOf(made, 'redis/password', { 'redis/password': 'given-value' })).toBe(
       'redis/password has the value of the file already: nothing was changed',
     );
   });
@@ -156,7 +156,7 @@ describe('without the service', () => {
   test('a step that fails after the Secret says what is left to do', async () => {
     const made = cluster();
     made.refuse = (call) => (call === 'rollout status statefulset/redis' ? 'it takes too long' : undefined);
-    expect(await refusal(made, 'redis/password')).toBe(
+    expect(await errorOf(made, 'redis/password')).toBe(
       'it takes too long\nredis/password has its new value. Left to do: restarts redis and waits; restarts celery-worker-default, celery-beat, celery-exporter and waits',
     );
   });
@@ -197,7 +197,7 @@ describe("ArangoDB's root", () => {
       keeper('root', login, ({ body }) => body.passwd),
     );
     made.refuse = (call) => (call === 'replace arangodb' && made.calls.includes('PATCH /_api/user/root') ? 'no more room' : undefined);
-    expect(await refusal(made, 'arangodb/root-password')).toBe(
+    expect(await errorOf(made, 'arangodb/root-password')).toBe(
       'no more room\nthe old value still counts; once that is fixed, run it again',
     );
     expect(login.password).toBe('old-root-value');
@@ -214,7 +214,7 @@ describe("ArangoDB's root", () => {
       down = made.calls.includes('PATCH /_api/user/root');
       return down && call === 'replace arangodb' ? 'no more room' : undefined;
     };
-    expect(await refusal(made, 'arangodb/root-password')).toBe(
+    expect(await errorOf(made, 'arangodb/root-password')).toBe(
       'no more room\nthe service may have the new value already, and taking it back failed too (arangodb does not answer through the forwarded port: see npm run status whether it is ready): the Secret holds both until then; once that is fixed, run it again',
     );
     expect(made.secrets.arangodb).toEqual({ ...OLD.arangodb, 'root-password.new': login.password });
@@ -238,14 +238,14 @@ describe("ArangoDB's root", () => {
       lost = false;
       return undefined;
     });
-    expect(await refusal(made, 'arangodb/root-password')).toContain('the old value still counts');
+    expect(await errorOf(made, 'arangodb/root-password')).toContain('the old value still counts');
     expect(login.password).toBe('old-root-value');
   });
 
   test('a password that ArangoDB does not know changes nothing', async () => {
     const made = cluster();
     await answering(made, 'arangodb', () => ({ status: 401 }));
-    expect(await refusal(made, 'arangodb/root-password')).toBe(
+    expect(await errorOf(made, 'arangodb/root-password')).toBe(
       'arangodb does not take the value of arangodb/root-password, which somebody must have changed in arangodb alone: put the right one into the Secret first\nthe old value still counts; once that is fixed, run it again',
     );
     expect(made.secrets).toEqual(OLD);
@@ -253,7 +253,7 @@ describe("ArangoDB's root", () => {
 
   test('an ArangoDB that is not there changes nothing', async () => {
     const made = cluster();
-    expect(await refusal(made, 'arangodb/root-password')).toBe(
+    expect(await errorOf(made, 'arangodb/root-password')).toBe(
       'no port of arangodb can be forwarded: services "arangodb" not found\nthe old value still counts; once that is fixed, run it again',
     );
     expect(made.secrets).toEqual(OLD);
@@ -262,7 +262,7 @@ describe("ArangoDB's root", () => {
   test('what ArangoDB answers is not repeated', async () => {
     const made = cluster();
     await answering(made, 'arangodb', ({ body }) => ({ status: 400, body: { errorMessage: `no: ${body.passwd}` } }));
-    expect(await refusal(made, 'arangodb/root-password')).toMatch(
+    expect(await errorOf(made, 'arangodb/root-password')).toMatch(
       /^arangodb answered 400 when it was to set root's password: its log tells why\n/,
     );
   });
@@ -278,7 +278,7 @@ describe("ArangoDB's root", () => {
     const run = made.run.bind(made);
     made.run = async (args, call) => {
       const answer = await run(args, call);
-      if (args[0] === 'replace' && made.calls.includes('PATCH /_api/user/root')) throw new Refusal('it did not answer within 30 s');
+      if (args[0] === 'replace' && made.calls.includes('PATCH /_api/user/root')) throw new UserError('it did not answer within 30 s');
       return answer;
     };
     await turn(made, 'arangodb/root-password');
@@ -312,7 +312,7 @@ describe("Grafana's admin", () => {
       keeper('admin', login, ({ body }) => body.newPassword),
     );
     made.refuse = (call) => (call === 'replace grafana' && made.calls.includes('PUT /api/user/password') ? 'no more room' : undefined);
-    expect(await refusal(made, 'grafana/admin-password')).toContain('the old value still counts');
+    expect(await errorOf(made, 'grafana/admin-password')).toContain('the old value still counts');
     expect(login.password).toBe('old-admin-value');
   });
 
@@ -333,7 +333,7 @@ describe("Grafana's admin", () => {
     const made = cluster();
     made.secrets.grafana = { ...OLD.grafana, 'admin-password.new': 'kept-value' };
     await answering(made, 'grafana', () => ({ status: 401 }));
-    expect(await refusal(made, 'grafana/admin-password')).toContain('grafana does not take the value of grafana/admin-password');
+    expect(await errorOf(made, 'grafana/admin-password')).toContain('grafana does not take the value of grafana/admin-password');
     expect(made.secrets.grafana['admin-password.new']).toBe('kept-value');
   });
 
@@ -349,7 +349,7 @@ describe("Grafana's admin", () => {
       wrong += 1;
       return { status: 401, body: { message: 'Invalid username or password', messageId: 'password-auth.failed' } };
     });
-    expect(await refusal(made, 'grafana/admin-password')).toBe(
+    expect(await errorOf(made, 'grafana/admin-password')).toBe(
       'admin is locked out of Grafana: five wrong logins within five minutes lock a user out for five minutes. Wait until they are over\nthe old value still counts; once that is fixed, run it again',
     );
     expect(made.secrets).toEqual(OLD);
@@ -358,7 +358,7 @@ describe("Grafana's admin", () => {
   test('a password that Grafana does not know is not tried on and on', async () => {
     const made = cluster();
     await answering(made, 'grafana', () => ({ status: 401, body: { messageId: 'password-auth.failed' } }));
-    expect(await refusal(made, 'grafana/admin-password')).toMatch(
+    expect(await errorOf(made, 'grafana/admin-password')).toMatch(
       /^grafana does not take the value .* put the right one into the Secret first\. Do not try often: five wrong logins .* lock a user out/,
     );
   });
@@ -370,7 +370,7 @@ describe("Grafana's admin", () => {
 
   test('what it signs with never changes', async () => {
     const made = cluster();
-    expect(await refusal(made, 'grafana/secret-key')).toBe(
+    expect(await errorOf(made, 'grafana/secret-key')).toBe(
       'grafana/secret-key never changes: what Grafana stored with it, such as credentials of data sources, would become unreadable, and no step brings it back; to begin anew, remove the disk of Grafana together with the Secret',
     );
     expect(made.calls).toEqual([]);
@@ -419,14 +419,14 @@ describe('Consul', () => {
     const { state, answer } = ring();
     await answering(made, 'consul', answer);
     made.refuse = (call) => (call === 'replace consul' && made.calls.length > 1 ? 'no more room' : undefined);
-    expect(await refusal(made, 'consul/gossip-key')).toContain('the old value still counts');
+    expect(await errorOf(made, 'consul/gossip-key')).toContain('the old value still counts');
     expect(state).toEqual({ keys: ['old-gossip-value', 'left-over-value'], primary: 'old-gossip-value' });
   });
 
   test('a management token that it does not know changes nothing', async () => {
     const made = cluster();
     await answering(made, 'consul', ring('another').answer);
-    expect(await refusal(made, 'consul/gossip-key')).toBe(
+    expect(await errorOf(made, 'consul/gossip-key')).toBe(
       'consul answered 403 when it was to install the new key: its log tells why\nthe old value still counts; once that is fixed, run it again',
     );
     expect(made.secrets).toEqual(OLD);
@@ -482,13 +482,13 @@ test('every key that a profile needs has a way, or the reason why it has none', 
 });
 
 test('a key that is not there yet is made first', async () => {
-  expect(await refusal(new Cluster(), 'redis/password')).toBe(
+  expect(await errorOf(new Cluster(), 'redis/password')).toBe(
     'redis/password is not in namespace platform-dev yet: npm run secrets -- --profile dev makes it',
   );
 });
 
 test('an unknown key is refused with those that there are', async () => {
-  expect(await refusal(cluster(), 'redis-cache/password')).toMatch(
+  expect(await errorOf(cluster(), 'redis-cache/password')).toMatch(
     /^the profile dev has no key "redis-cache\/password": --rotate takes one of arangodb\/root-password, .*grafana\/secret-key$/,
   );
 });

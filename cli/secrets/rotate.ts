@@ -1,7 +1,7 @@
 import type { Kubectl } from '../kubectl.ts';
 import { ask } from '../output.ts';
 import type { Profile } from '../profile.ts';
-import { Refusal } from '../refusal.ts';
+import { UserError } from '../user-error.ts';
 import { read } from './ensure.ts';
 import { needed, type Reader, readers, type SecretValues } from './generate.ts';
 import { called, Rotation, type Step, Untouched } from './rotation.ts';
@@ -22,14 +22,14 @@ export async function rotate(kubectl: Kubectl, profile: Profile, path: string, {
   const found = keys.find((each) => each.path === path);
   if (!found) {
     const all = keys.map((each) => each.path).join(', ');
-    throw new Refusal(`the profile ${profile.name} has no key "${path}": --rotate takes one of ${all}`);
+    throw new UserError(`the profile ${profile.name} has no key "${path}": --rotate takes one of ${all}`);
   }
   const { name, key, format } = found;
   const way = (ways as Readonly<Record<string, Readonly<Record<string, Way | string>>>>)[name]?.[key];
-  if (typeof way !== 'object') throw new Refusal(way ?? `nobody has written down how ${path} changes: cli/secrets/ways.ts is the place`);
+  if (typeof way !== 'object') throw new UserError(way ?? `nobody has written down how ${path} changes: cli/secrets/ways.ts is the place`);
   const secret = (await read(kubectl, [name])).get(name);
   if (secret?.data?.[key] === undefined) {
-    throw new Refusal(`${path} is not in namespace ${profile.namespace} yet: npm run secrets -- --profile ${profile.name} makes it`);
+    throw new UserError(`${path} is not in namespace ${profile.namespace} yet: npm run secrets -- --profile ${profile.name} makes it`);
   }
 
   const rotation = new Rotation(kubectl, profile, secret, { key, format }, await deployed(kubectl, profile, path), given);
@@ -41,13 +41,13 @@ export async function rotate(kubectl: Kubectl, profile: Profile, path: string, {
   ].join('\n');
   if (!yes) {
     const answer = await ask(`${plan}\nGo on? [y/N] `, `${plan}\nnobody can be asked here: give --yes to have it done`);
-    if (!/^y(es)?$/i.test(answer)) throw new Refusal('nothing was changed');
+    if (!/^y(es)?$/i.test(answer)) throw new UserError('nothing was changed');
   }
   await take(steps, path, say);
   return steps.map(({ words }) => words);
 }
 
-/** Takes the steps one after the other. Throws a Refusal that says how things stand when one fails. */
+/** Takes the steps one after the other. Throws a UserError that says how things stand when one fails. */
 async function take(steps: readonly Step[], path: string, say: (line: string) => void): Promise<void> {
   let final = false;
   for (const [at, { words, run, final: last }] of steps.entries()) {
@@ -55,12 +55,12 @@ async function take(steps: readonly Step[], path: string, say: (line: string) =>
     try {
       await run();
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
+      if (!(error instanceof UserError)) throw error;
       if (final) {
         const left = steps.slice(at).map((step) => step.words);
-        throw new Refusal(`${error.message}\n${path} has its new value. Left to do: ${left.join('; ')}`);
+        throw new UserError(`${error.message}\n${path} has its new value. Left to do: ${left.join('; ')}`);
       }
-      throw new Refusal(
+      throw new UserError(
         `${error.message}\n${await takeBack(steps.slice(0, error instanceof Untouched ? at : at + 1))}; once that is fixed, run it again`,
       );
     }

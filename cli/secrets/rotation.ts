@@ -3,7 +3,7 @@ import type { SecretFormat } from '../../lib/secret.ts';
 import { apply } from '../cluster.ts';
 import type { Kubectl } from '../kubectl.ts';
 import type { Profile } from '../profile.ts';
-import { Refusal } from '../refusal.ts';
+import { UserError } from '../user-error.ts';
 import { base64, change, read } from './ensure.ts';
 import { VARIABLES } from './env-file.ts';
 import { generate, type Reader, type SecretValues } from './generate.ts';
@@ -11,7 +11,7 @@ import { generate, type Reader, type SecretValues } from './generate.ts';
 /** Seconds that a rollout or a Job may take. */
 const PATIENCE = 900;
 /** Why a step did nothing at all. */
-export class Untouched extends Refusal {}
+export class Untouched extends UserError {}
 
 /** One thing that is done, and how it is taken back when a later one fails before the Secret has the new value. */
 export interface Step {
@@ -49,20 +49,20 @@ export class Rotation {
     const value = given.get(path) ?? (format === 'given' ? undefined : generate[format]());
     if (value === undefined) {
       const variable = Object.keys(VARIABLES).find((each) => VARIABLES[each]?.includes(path));
-      throw new Refusal(`only you know ${path}: write ${variable} into an env file, and give it with --from-env FILE`);
+      throw new UserError(`only you know ${path}: write ${variable} into an env file, and give it with --from-env FILE`);
     }
     this.key = key;
     this.old = this.value(key);
     this.resumed = this.beside in secret.data;
     this.new = this.resumed ? this.value(this.beside) : value;
-    if (this.new === this.old && !this.resumed) throw new Refusal(`${path} has the value of the file already: nothing was changed`);
+    if (this.new === this.old && !this.resumed) throw new UserError(`${path} has the value of the file already: nothing was changed`);
   }
 
   /** Another key of the same Secret. */
   value(key: string): string {
     const value = this.secret.data[key];
     if (value === undefined) {
-      throw new Refusal(
+      throw new UserError(
         `${this.secret.metadata.name}/${key} is not there, and it is needed for this: npm run secrets -- --profile ${this.profile.name} makes it`,
       );
     }
@@ -134,7 +134,7 @@ export class Rotation {
   /** Runs the profile's Job of that name again: it brings what the Secret says into the service. */
   again(job: string): Step {
     const found = [...this.profile.files.values()].flat().find(({ kind, metadata }) => kind === 'Job' && isFrom(metadata.name, job));
-    if (!found) throw new Refusal(`the profile ${this.profile.name} has no Job ${job}-…, which brings this value into its service`);
+    if (!found) throw new UserError(`the profile ${this.profile.name} has no Job ${job}-…, which brings this value into its service`);
     const { name } = found.metadata;
     return {
       words: `runs the Job ${name} again, which brings the new value into the service, and waits`,
@@ -172,7 +172,7 @@ export interface Answer {
 
 type Send = (method: string, path: string, login: Readonly<Record<string, string>>, body?: object) => Promise<Answer>;
 
-/** The answer to one request. Throws a Refusal when there is none, which names neither the login nor the body. */
+/** The answer to one request. Throws a UserError when there is none, which names neither the login nor the body. */
 async function send(service: string, address: string, ...[method, path, login, body]: Parameters<Send>): Promise<Answer> {
   let status: number;
   let text: string;
@@ -187,7 +187,7 @@ async function send(service: string, address: string, ...[method, path, login, b
     status = answer.status;
     text = await answer.text();
   } catch {
-    throw new Refusal(`${service} does not answer through the forwarded port: see npm run status whether it is ready`);
+    throw new UserError(`${service} does not answer through the forwarded port: see npm run status whether it is ready`);
   }
   try {
     return { status, body: JSON.parse(text) };

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Manifest } from '../../lib/render.ts';
 import { Kubectl } from '../kubectl.ts';
 import { type Profile, profileOf } from '../profile.ts';
-import { Refusal } from '../refusal.ts';
+import { UserError } from '../user-error.ts';
 import { base64 } from './ensure.ts';
 
 /** What the tests of this folder share. */
@@ -44,7 +44,7 @@ export class Cluster extends Kubectl {
     const call = [...words, ...given.map(({ metadata }) => metadata.name)].join(' ');
     if (words[0] !== 'get') this.calls.push(call);
     const refused = this.refuse(call);
-    if (refused !== undefined) throw new Refusal(refused);
+    if (refused !== undefined) throw new UserError(refused);
     return JSON.stringify({ kind: 'List', items: this.answer(words, given) });
   }
 
@@ -57,7 +57,7 @@ export class Cluster extends Kubectl {
     }
     if (verb === 'create') {
       for (const { metadata, stringData } of given) {
-        if (this.secrets[metadata.name]) throw new Refusal(`kubectl create failed: secrets "${metadata.name}" already exists`);
+        if (this.secrets[metadata.name]) throw new UserError(`kubectl create failed: secrets "${metadata.name}" already exists`);
         this.secrets[metadata.name] = stringData;
       }
     }
@@ -65,7 +65,9 @@ export class Cluster extends Kubectl {
       return given.map(({ metadata, data }) => {
         const { name, resourceVersion } = metadata as Manifest['metadata'] & { resourceVersion: number };
         if (resourceVersion !== this.version(name)) {
-          throw new Refusal(`Operation cannot be fulfilled on secrets "${name}": the object has been modified; please apply your changes`);
+          throw new UserError(
+            `Operation cannot be fulfilled on secrets "${name}": the object has been modified; please apply your changes`,
+          );
         }
         this.secrets[name] = Object.fromEntries(
           Object.entries<string>(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]),
@@ -84,7 +86,7 @@ export class Cluster extends Kubectl {
 
   override async forward<Result>(service: string, _port: number, use: (address: string) => Promise<Result>): Promise<Result> {
     const address = this.services[service];
-    if (address === undefined) throw new Refusal(`no port of ${service} can be forwarded: services "${service}" not found`);
+    if (address === undefined) throw new UserError(`no port of ${service} can be forwarded: services "${service}" not found`);
     return use(address);
   }
 

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { secrets as listed } from '../../settings/secrets.ts';
-import { Refusal } from '../refusal.ts';
+import { UserError } from '../user-error.ts';
 import { base64 } from './ensure.ts';
 import type { Reader } from './generate.ts';
 import { type Answer, type Rotation, type Step, Untouched } from './rotation.ts';
@@ -18,10 +18,10 @@ export interface Way {
 const basic = (user: string, password: string) => ({ authorization: `Basic ${base64(`${user}:${password}`)}` });
 const token = (value: string) => ({ 'x-consul-token': value });
 
-/** Throws a Refusal unless the request succeeded. What the service said is left out: it may repeat what it was sent. */
+/** Throws a UserError unless the request succeeded. What the service said is left out: it may repeat what it was sent. */
 function must({ status }: Answer, service: string, what: string): void {
   if (status === 200) return;
-  throw new (status < 500 ? Untouched : Refusal)(`${service} answered ${status} when it was to ${what}: its log tells why`);
+  throw new (status < 500 ? Untouched : UserError)(`${service} answered ${status} when it was to ${what}: its log tells why`);
 }
 
 /** What a login that does not open says. */
@@ -94,7 +94,7 @@ async function deleteOld(rotation: Rotation, id: string): Promise<void> {
       .catch(() => false);
     if (known) break;
     if (performance.now() > end)
-      throw new Refusal(`consul does not know the new management token ${SOON} s after its restart: its log tells why`);
+      throw new UserError(`consul does not know the new management token ${SOON} s after its restart: its log tells why`);
     await pause(1000);
   }
   await rotation.http('consul', 8500, async (send) =>

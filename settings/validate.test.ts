@@ -2,14 +2,14 @@ import { Duration, Size } from 'cdk8s';
 import { Cpu } from 'cdk8s-plus-27';
 import { describe, expect, test } from 'vitest';
 import { profiles, type Settings } from './index.ts';
-import { refusals, refuse } from './refusals.ts';
+import { assertValid, validate } from './validate.ts';
 
 const { dev, prod } = profiles;
 const [pool] = dev.celeryWorker.pools;
 const bucket = { name: 'traces', region: 'x', endpoint: { host: 's3.example', port: 443 } };
 
 describe.each(Object.entries(profiles))('%s', (_, settings) => {
-  test('is not refused', () => expect(refusals(settings)).toEqual([]));
+  test('is valid', () => expect(validate(settings)).toEqual([]));
 });
 
 /** What is wrong, and the sentence that says so. */
@@ -148,16 +148,16 @@ const cases: [string, Settings, string][] = [
 ];
 
 test.each(cases)('%s is refused', (_, settings, sentence) => {
-  expect(refusals(settings).join('\n')).toContain(sentence);
+  expect(validate(settings).join('\n')).toContain(sentence);
 });
 
 test('a size below zero cannot even be written', () => {
   expect(() => Size.mebibytes(-1)).toThrow('cannot be negative');
 });
 
-test('all refusals are shown, not only the first', () => {
+test('all problems are shown, not only the first', () => {
   const settings = { ...dev, mirror: 'https://mirror.example', consul: { ...dev.consul, servers: 2 as 1 } };
-  expect(() => refuse(settings)).toThrow(/settings\.mirror.*\n.*settings\.consul\.servers/);
+  expect(() => assertValid(settings)).toThrow(/settings\.mirror.*\n.*settings\.consul\.servers/);
 });
 
 test('most mistakes do not compile', () => {

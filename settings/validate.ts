@@ -5,17 +5,17 @@ import { millis } from '../lib/quantity.ts';
 import type { Settings } from './index.ts';
 
 /** Every reason not to build a platform of these settings, a sentence each: where, what is wrong, what to do. */
-export function refusals(settings: Settings): string[] {
-  return checks.flatMap((check) => [...check(settings)]);
+export function validate(settings: Settings): string[] {
+  return validators.flatMap((validator) => [...validator(settings)]);
 }
 
-/** Throws all refusals as one error, a line each. */
-export function refuse(settings: Settings): void {
-  const found = refusals(settings);
+/** Throws everything that is wrong as one error, a line each. */
+export function assertValid(settings: Settings): void {
+  const found = validate(settings);
   if (found.length > 0) throw new Error(found.join('\n'));
 }
 
-type Check = (settings: Settings) => Iterable<string>;
+type Validator = (settings: Settings) => Iterable<string>;
 
 /** Least memory of a service in MiB, and where the number comes from: a measurement of the real program, or its documentation. */
 const LEAST: Readonly<Record<string, { readonly mebibytes: number; readonly source: string }>> = {
@@ -36,7 +36,7 @@ const LEAST: Readonly<Record<string, { readonly mebibytes: number; readonly sour
 /** MiB a day that this platform's own series, spans and lines fill at the least: estimates, since no real Tempo or Loki was measured. */
 const DAILY: Readonly<Record<'prometheus' | 'tempo' | 'loki', number>> = { prometheus: 100, tempo: 50, loki: 50 };
 
-const checks: readonly Check[] = [
+const validators: readonly Validator[] = [
   function* quantities(settings) {
     for (const [path, value] of leaves(settings, 'settings')) {
       if (value instanceof Size && !whole(value))
