@@ -1,7 +1,7 @@
 import { App } from 'cdk8s';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { pages } from '../cli/pages.ts';
+import { webUis } from '../cli/web-uis.ts';
 import { type Manifest, manifests, podOf } from '../lib/render.ts';
 import { profiles } from '../settings/index.ts';
 import { unusedPlugins } from './grafana/plugins.ts';
@@ -62,8 +62,8 @@ test('readers and writers share the SQLite database', () => {
 });
 
 test('the links that Grafana gives away lead to where `npm run open` forwards it', () => {
-  const page = pages.find(({ name }) => name === 'grafana');
-  expect(env.get('GF_SERVER_ROOT_URL')).toBe(`http://127.0.0.1:${page?.port}${page?.path}`);
+  const webUi = webUis.find(({ name }) => name === 'grafana');
+  expect(env.get('GF_SERVER_ROOT_URL')).toBe(`http://127.0.0.1:${webUi?.port}${webUi?.path}`);
 });
 
 test('Prometheus is the data source of a new panel, and its interval is that of the scrapes', () => {

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Manifest } from '../lib/render.ts';
 import { listOf, nameOf, snapshot } from './cluster.ts';
 import type { Command } from './command.ts';
-import { agreedContext } from './consent.ts';
+import { confirmedContext } from './confirm.ts';
 import { contextOf, Kubectl } from './kubectl.ts';
 import { ask, Live } from './output.ts';
 import { profileOf } from './profile.ts';
@@ -28,7 +28,7 @@ export const down: Command = {
     if (!(timeout > 0)) throw new UserError(`--timeout ${values.timeout}: give a number of seconds`);
     // The name that is typed is an answer too.
     const what = (each: string) => `${profile.name} is removed from the cluster of context "${each}"`;
-    const context = await (values.purge ? contextOf(values.context) : agreedContext(values.context, what));
+    const context = await (values.purge ? contextOf(values.context) : confirmedContext(values.context, what));
     const kubectl = new Kubectl(context, profile.namespace);
     const live = new Live(values.json === true);
     if (values.purge) {

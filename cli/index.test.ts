@@ -26,8 +26,8 @@ test.each([
   [['up', '--profile', 'dev'], /^there is no cluster in the kubeconfig: set KUBECONFIG to its file, or make a cluster/],
   [['up', '--profile', 'dev', '--context', 'nowhere'], /^the kubeconfig has no context "nowhere": it has none$/],
   [['status', '--profile', 'dev', '--watch', '--json'], /^--watch and --json exclude each other/],
-  [['open', '--profile', 'dev'], /^say which page: grafana, consul, arangodb$/],
-  [['open', 'redis', '--profile', 'dev'], /^there is no page "redis": grafana, consul, arangodb$/],
+  [['open', '--profile', 'dev'], /^say which web UI: grafana, consul, arangodb$/],
+  [['open', 'redis', '--profile', 'dev'], /^there is no web UI "redis": grafana, consul, arangodb$/],
   [['down', '--profile', 'dev', '--timeout', '0'], /^--timeout 0: give a number of seconds$/],
 ])('%j is refused in a sentence, with status 2', (args, sentence) => {
   const { status, stderr } = run(args);

@@ -2,8 +2,8 @@ import { EventEmitter, once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
 import { open } from './open.ts';
-import { pages } from './pages.ts';
 import { profileOf } from './profile.ts';
+import { webUis } from './web-uis.ts';
 
 vi.mock('./kubectl.ts', () => ({
   contextOf: async () => 'test',
@@ -19,18 +19,18 @@ vi.mock('./kubectl.ts', () => ({
 const printed = vi.spyOn(console, 'log').mockImplementation(() => {});
 afterEach(() => printed.mockClear());
 
-/** What is said of a page whose port is that one. */
+/** What is said of a web UI whose port is that one. */
 async function opened(name: string, port: number): Promise<string> {
-  const page = pages.find((each) => each.name === name) as { port: number };
-  const before = page.port;
-  page.port = port;
+  const webUi = webUis.find((each) => each.name === name) as { port: number };
+  const before = webUi.port;
+  webUi.port = port;
   await open.run({ profile: 'dev' }, [name]).finally(() => {
-    page.port = before;
+    webUi.port = before;
   });
   return printed.mock.lastCall?.[0];
 }
 
-test('a page keeps its address; where its port is taken it says so, and that its links do not open', async () => {
+test('a web UI keeps its address; where its port is taken it says so, and that its links do not open', async () => {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   const { port } = other.address() as AddressInfo;
@@ -43,9 +43,9 @@ test('a page keeps its address; where its port is taken it says so, and that its
   expect(await opened('grafana', port)).toMatch(new RegExp(`^http://127.0.0.1:${port}/\n.*\nCtrl-C ends it$`));
 });
 
-test('every page is at a port of its Service', () => {
+test('every web UI is at a port of its Service', () => {
   const services = [...profileOf('dev').files.values()].flat().filter(({ kind }) => kind === 'Service');
-  for (const { service, port } of pages) {
+  for (const { service, port } of webUis) {
     const ports = services.find(({ metadata }) => metadata.name === service)?.spec.ports.map((each: { port: number }) => each.port);
     expect(ports, service).toContain(port);
   }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Manifest } from '../lib/render.ts';
 import { images } from '../settings/images.ts';
-import { createKind, type Ground, loadIntoKind, objections } from './preflight.ts';
+import { type ClusterState, createKind, loadIntoKind, problems } from './preflight.ts';
 import { profileOf } from './profile.ts';
 
 const dev = profileOf('dev');
@@ -20,8 +20,8 @@ const standard = {
 } as unknown as Manifest;
 
 /** A cluster on which dev can run, but for the change. */
-const on = (change: Partial<Ground>, profile = dev) => [
-  ...objections(profile, { version: '1.34', nodes: [node()], pods: [], storageClasses: [standard], operator: true, ...change }),
+const on = (change: Partial<ClusterState>, profile = dev) => [
+  ...problems(profile, { version: '1.34', nodes: [node()], pods: [], storageClasses: [standard], operator: true, ...change }),
 ];
 
 test('a cluster that has all is fine', () => {

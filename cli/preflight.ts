@@ -22,7 +22,7 @@ interface AccessRule {
 }
 
 /** What of the cluster decides whether the profile can run there. */
-export interface Ground {
+export interface ClusterState {
   readonly version: string;
   readonly nodes: readonly Manifest[];
   readonly pods: readonly Manifest[];
@@ -34,7 +34,7 @@ export interface Ground {
 }
 
 /** Looks at the cluster. Throws a UserError when it does not answer. */
-export async function survey(kubectl: Kubectl, profile: Profile): Promise<Ground> {
+export async function inspect(kubectl: Kubectl, profile: Profile): Promise<ClusterState> {
   // One call first: a cluster that does not answer says so once.
   const { serverVersion } = JSON.parse(await kubectl.run(['version', '--output=json'], { seconds: 15 }));
   const [nodes, pods, storageClasses, operator, [review]] = await Promise.all([
@@ -54,26 +54,26 @@ export async function survey(kubectl: Kubectl, profile: Profile): Promise<Ground
 }
 
 /** Why the profile cannot run there, each a sentence with the next step. */
-export function* objections(profile: Profile, ground: Ground): Iterable<string> {
-  const [, minor = ''] = /^1\.(\d+)/.exec(ground.version) ?? [];
-  if (Number(minor) < OLDEST) yield `the server is Kubernetes ${ground.version}, and the manifests need 1.${OLDEST}: upgrade it`;
-  const forbidden = ground.rules ? denied(profile, ground.rules) : [];
+export function* problems(profile: Profile, state: ClusterState): Iterable<string> {
+  const [, minor = ''] = /^1\.(\d+)/.exec(state.version) ?? [];
+  if (Number(minor) < OLDEST) yield `the server is Kubernetes ${state.version}, and the manifests need 1.${OLDEST}: upgrade it`;
+  const forbidden = state.rules ? denied(profile, state.rules) : [];
   if (forbidden.length > 0) yield `you may not ${forbidden.join(', nor ')}: ask for a role that may, or let somebody with one run this`;
-  if (profile.settings.externalSecrets && !ground.operator) {
+  if (profile.settings.externalSecrets && !state.operator) {
     yield `the External Secrets Operator, which makes the Secrets of ${profile.name}, is not in the cluster: install it, or take externalSecrets out of the profile and run npm run secrets`;
   }
   const claims = [...profile.files.values()].flat().some(needsDefaultClass);
   const isDefault = ({ metadata }: Manifest) => metadata.annotations?.['storageclass.kubernetes.io/is-default-class'] === 'true';
-  if (claims && ground.storageClasses && !ground.storageClasses.some(isDefault)) {
-    const names = ground.storageClasses.map(({ metadata }) => metadata.name).join(', ');
+  if (claims && state.storageClasses && !state.storageClasses.some(isDefault)) {
+    const names = state.storageClasses.map(({ metadata }) => metadata.name).join(', ');
     yield `no StorageClass is the default, so no disk would be made: mark one as default${names ? ` (there is ${names})` : ', of an installed provisioner'}`;
   }
-  yield* room(profile, ground);
-  yield* absentImages(profile, ground);
+  yield* room(profile, state);
+  yield* absentImages(profile, state);
 }
 
 /** Whether what the pods reserve fits beside what is there; pods of the profile's own namespace are on both sides of a second run. */
-function* room(profile: Profile, { nodes, pods }: Ground): Iterable<string> {
+function* room(profile: Profile, { nodes, pods }: ClusterState): Iterable<string> {
   if (nodes.length === 0) return;
   const usable = nodes.filter(
     ({ spec }) => !spec.unschedulable && !spec.taints?.some(({ effect }: { effect: string }) => effect === 'NoSchedule'),
@@ -106,16 +106,16 @@ const MOST_IMAGES = 50;
  * The names of the nodes that do not have an image. Passed over are those that only pretend to run pods (kwok), and those
  * with more images than they tell of.
  */
-export function nodesWithout(image: string, { nodes }: Ground): readonly string[] {
+export function nodesWithout(image: string, { nodes }: ClusterState): readonly string[] {
   const real = nodes.filter(({ metadata }) => metadata.labels?.type !== 'kwok');
   return real
     .filter(({ status: { images = [] } }) => images.length < MOST_IMAGES && !images.some(({ names }: Manifest) => names?.includes(image)))
     .map(({ metadata }) => metadata.name);
 }
 
-function* absentImages(profile: Profile, ground: Ground): Iterable<string> {
+function* absentImages(profile: Profile, state: ClusterState): Iterable<string> {
   const app = appToBring(profile);
-  const lacking = app ? nodesWithout(app, ground) : [];
+  const lacking = app ? nodesWithout(app, state) : [];
   if (app && lacking.length > 0) {
     yield `${app} is the reference app's image, which no registry has, and ${lacking.join(', ')} lacks it: build it (docker build -t ${app.replace('docker.io/', '')} app) and load it (${loadHelp(app)}), or name your own in settings/images.ts`;
   }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import type { Values } from './command.ts';
-import { Cluster, dev } from './secrets/testing.ts';
+import { dev, FakeCluster } from './secrets/testing.ts';
 import { ensureSecrets, secrets } from './secrets.ts';
 import { UserError } from './user-error.ts';
 
@@ -12,8 +12,8 @@ const state = vi.hoisted(() => ({ run: undefined as unknown }));
 vi.mock('./kubectl.ts', async (original) => {
   const real = await original<typeof import('./kubectl.ts')>();
   class Stub extends real.Kubectl {
-    override run(...call: Parameters<Cluster['run']>): Promise<string> {
-      return (state.run as Cluster['run'])(...call);
+    override run(...call: Parameters<FakeCluster['run']>): Promise<string> {
+      return (state.run as FakeCluster['run'])(...call);
     }
   }
   return { ...real, Kubectl: Stub, contextOf: async () => 'kind-test' };
@@ -22,13 +22,13 @@ vi.mock('./kubectl.ts', async (original) => {
 const folder = mkdtempSync(join(tmpdir(), 'platform-secrets-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-let cluster: Cluster;
+let cluster: FakeCluster;
 let out: string;
 let err: string;
 
 beforeEach(() => {
-  cluster = new Cluster();
-  state.run = (...call: Parameters<Cluster['run']>) => cluster.run(...call);
+  cluster = new FakeCluster();
+  state.run = (...call: Parameters<FakeCluster['run']>) => cluster.run(...call);
   out = '';
   err = '';
   vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
@@ -101,7 +101,7 @@ test('a key with another value than the file is kept, which is no success', asyn
 });
 
 test('up shares it', async () => {
-  const kubectl = new Cluster();
+  const kubectl = new FakeCluster();
   expect(Object.fromEntries(await ensureSecrets(kubectl, dev))).toEqual({
     arangodb: 'created',
     redis: 'created',

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { text } from '../lib/render.ts';
 import type { Command } from './command.ts';
-import { agreedContext } from './consent.ts';
+import { confirmedContext } from './confirm.ts';
 import { Kubectl } from './kubectl.ts';
 import { Live } from './output.ts';
 import { type Profile, profileOf } from './profile.ts';
@@ -52,7 +52,7 @@ An env file gives ARANGO_ROOT_PASSWORD, ARANGO_PASSWORD, REDIS_PASSWORD, S3_ACCE
       return 0;
     }
     if (profile.settings.externalSecrets && !anyway) throw new UserError(competing(profile, path !== undefined));
-    const context = await agreedContext(
+    const context = await confirmedContext(
       values.context,
       (each) => `Secrets of ${profile.name} are made in the cluster of context "${each}"`,
     );

@@ -4,33 +4,36 @@ import { Platform } from '../lib/rules/platform.ts';
 import { quota } from '../lib/rules/quota.ts';
 import { graphOf as drawn } from '../tools/docs/graph.ts';
 import { profileOf } from './profile.ts';
-import { type Check, line, parsed, summary } from './smoke/check.ts';
-import { type Answer, addresses, answerOf, type Door, graphOf, judge, podFor, room } from './smoke/paths.ts';
-import { disks, lackingKeys } from './smoke/stated.ts';
+import { type CheckResult, line, parsed, summary } from './smoke/check-result.ts';
+import { disks, lackingKeys } from './smoke/drift.ts';
+import { addresses, graphOf, judge, type ProbeResult, podFor, probeResultOf, room, type ServicePort } from './smoke/paths.ts';
 import { longest } from './smoke.ts';
 
 const profile = profileOf('dev');
 const all = [...profile.files.values()].flat();
 const graph = graphOf(profile);
-const { callers, doors, edge } = graph;
+const { callers, servicePorts, edge } = graph;
 const pods = callers.map((caller) => podFor(caller, graph, profile.smoke, []));
 
 /** What each pod says, where `open` decides who reaches what. */
-const answers = (open: (caller: string, door: Door, edge: boolean) => boolean): Map<string, Answer> =>
+const answers = (open: (caller: string, servicePort: ServicePort, edge: boolean) => boolean): Map<string, ProbeResult> =>
   new Map(
-    callers.map((caller) => [caller.name, doors.flatMap((door, number) => (open(caller.name, door, edge(caller, door)) ? [number] : []))]),
+    callers.map((caller) => [
+      caller.name,
+      servicePorts.flatMap((servicePort, number) => (open(caller.name, servicePort, edge(caller, servicePort)) ? [number] : [])),
+    ]),
   );
 const same = { missing: [], foreign: [] };
-const states = (checks: readonly Check[]) => checks.map(({ state, saw }) => `${state}: ${saw}`);
+const states = (checks: readonly CheckResult[]) => checks.map(({ state, saw }) => `${state}: ${saw}`);
 
 test('the edges are those of the diagram, and those of servers among themselves and of the smoke test', () => {
   const found = callers.flatMap((from) =>
-    doors.filter((door) => edge(from, door)).map(({ service, name }) => `${from.name} ${service} ${name}`),
+    servicePorts.filter((servicePort) => edge(from, servicePort)).map(({ service, name }) => `${from.name} ${service} ${name}`),
   );
   const componentOf = (service: string) =>
     all.find(({ kind, metadata }) => kind === 'Service' && metadata.name === service)?.spec.selector['app.kubernetes.io/name'];
   const shown = drawn(all).edges.flatMap(({ from, to, ports }) =>
-    doors
+    servicePorts
       .filter(({ service, name }) => componentOf(service) === to && ports.includes(name))
       .map(({ service, name }) => `${from} ${service} ${name}`),
   );
@@ -93,7 +96,7 @@ test('all is well when edges work and nothing else does', () => {
         1,
       ),
     ),
-  ).toEqual([`ok: ${doors.length} ports`, expect.stringMatching(/^ok: \d+ pairs$/), expect.stringMatching(/^ok: \d+ edges$/)]);
+  ).toEqual([`ok: ${servicePorts.length} ports`, expect.stringMatching(/^ok: \d+ pairs$/), expect.stringMatching(/^ok: \d+ edges$/)]);
 });
 
 test('an open pair, a broken edge and a pod that says nothing are named', () => {
@@ -129,7 +132,7 @@ test('where a pod reaches all without a policy, nobody can say that a refusal wo
   ).toBe('failed');
 });
 
-test('a door is where its name leads: the Service’s address, or those of its pods that are ready', () => {
+test('a port of a Service is where its name leads: the Service’s address, or those of its pods that are ready', () => {
   const service = (name: string, clusterIP: string) => ({ apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { clusterIP } });
   const slice = {
     apiVersion: 'discovery.k8s.io/v1',
@@ -151,10 +154,10 @@ test('a door is where its name leads: the Service’s address, or those of its p
 test('a pod answers when it has ended', () => {
   const pod = (status: object): Manifest => ({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' }, status });
   const ended = (message: string) => [{ state: { terminated: { message, reason: 'Error' } } }];
-  expect(answerOf(pod({ phase: 'Running' }))).toBeUndefined();
-  expect(answerOf(pod({ phase: 'Succeeded', containerStatuses: ended('[0, 3]') }))).toEqual([0, 3]);
-  expect(answerOf(pod({ phase: 'Failed', containerStatuses: ended('') }))).toBe('Error');
-  expect(answerOf(pod({ phase: 'Failed', message: 'it took too long' }))).toBe('it took too long');
+  expect(probeResultOf(pod({ phase: 'Running' }))).toBeUndefined();
+  expect(probeResultOf(pod({ phase: 'Succeeded', containerStatuses: ended('[0, 3]') }))).toEqual([0, 3]);
+  expect(probeResultOf(pod({ phase: 'Failed', containerStatuses: ended('') }))).toBe('Error');
+  expect(probeResultOf(pod({ phase: 'Failed', message: 'it took too long' }))).toBe('it took too long');
 });
 
 test('as many pods at a time as the quota has room for', () => {
@@ -187,7 +190,7 @@ test('the Job is given up when it cannot end by itself any more: it has the time
 });
 
 test('a line says what was seen, who stood in, and what shows more', () => {
-  const check: Check = { name: 'a', state: 'ok', seconds: 1.26, saw: 'x', standins: ['tempo'], more: 'kubectl get pods' };
+  const check: CheckResult = { name: 'a', state: 'ok', seconds: 1.26, saw: 'x', standins: ['tempo'], more: 'kubectl get pods' };
   expect(line(check, 'here')).toBe('✔  a  1.3 s  x  (stand-in for tempo: proves the manifest, not the product)');
   expect(line({ ...check, state: 'failed', standins: [] }, 'here')).toBe('✖  a  1.3 s  x\n  → kubectl --context here get pods');
   expect(line({ ...check, state: 'unanswerable', standins: [] }, 'here')).toBe('?  a  1.3 s  unanswerable: x');

@@ -2,19 +2,19 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type Manifest, podOf } from '../lib/render.ts';
 import { apply, listOf, snapshot } from './cluster.ts';
 import type { Command } from './command.ts';
-import { agreedContext } from './consent.ts';
+import { confirmedContext } from './confirm.ts';
 import { diagnose } from './diagnose.ts';
 import { Kubectl } from './kubectl.ts';
 import { Live } from './output.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { readers } from './secrets/generate.ts';
-import { type Check, line, parsed, summary } from './smoke/check.ts';
-import { type Answer, answerOf, CALLERS, graphOf, judge, podFor, room } from './smoke/paths.ts';
-import { disks, lackingKeys } from './smoke/stated.ts';
+import { type CheckResult, line, parsed, summary } from './smoke/check-result.ts';
+import { disks, lackingKeys } from './smoke/drift.ts';
+import { CALLERS, graphOf, judge, type ProbeResult, podFor, probeResultOf, room } from './smoke/paths.ts';
 import { UserError } from './user-error.ts';
 
 /** Seconds after which a pod that tries the ports is given up. */
-const PATIENCE = 50;
+const PROBE_TIMEOUT = 50;
 /** How the Job's last check begins. */
 const LAST = 'smoke ';
 const JOB = 'app.kubernetes.io/name=smoke';
@@ -23,13 +23,13 @@ const JOB = 'app.kubernetes.io/name=smoke';
 export const longest = (job: Manifest): number => job.spec.activeDeadlineSeconds + job.spec.template.spec.terminationGracePeriodSeconds;
 
 /** What a run hands around. */
-interface Run {
+interface SmokeRun {
   readonly kubectl: Kubectl;
   readonly profile: Profile;
   /** What is known so far. */
-  readonly checks: readonly Check[];
+  readonly checks: readonly CheckResult[];
   /** Takes a check as soon as it is known. */
-  readonly found: (...checks: readonly Check[]) => void;
+  readonly found: (...checks: readonly CheckResult[]) => void;
   /** Whether nobody waits for it any more. */
   readonly over: () => boolean;
 }
@@ -47,7 +47,7 @@ on this cluster is said and is no failure.
   async run(values) {
     const started = performance.now();
     const profile = profileOf(values.profile);
-    const context = await agreedContext(
+    const context = await confirmedContext(
       values.context,
       (each) => `a Job and some pods run for a minute in the cluster of context "${each}", in ${profile.namespace}`,
     );
@@ -56,9 +56,9 @@ on this cluster is said and is no failure.
     if ((await kubectl.run(['get', 'namespace', profile.namespace, '--ignore-not-found', '--output=name'])).trim() === '')
       throw new UserError(`the namespace ${profile.namespace} is not there: npm run up -- --profile ${profile.name}`);
 
-    const checks: Check[] = [];
+    const checks: CheckResult[] = [];
     let over = false;
-    const found = (...more: readonly Check[]) => {
+    const found = (...more: readonly CheckResult[]) => {
       if (over) return;
       checks.push(...more);
       for (const check of more) live.say(line(check, context));
@@ -85,7 +85,7 @@ on this cluster is said and is no failure.
   },
 };
 
-async function everything(run: Run): Promise<void> {
+async function everything(run: SmokeRun): Promise<void> {
   await removed(run.kubectl, run.profile);
   if (run.over()) return;
   // The pods that try the ports run as the Job's account.
@@ -96,7 +96,7 @@ async function everything(run: Run): Promise<void> {
     begun = done;
   });
   const inside = fromInside(run, begun).finally(begun);
-  const [network, ...others] = await Promise.allSettled([start.then(() => paths(run)), inside, stated(run)]);
+  const [network, ...others] = await Promise.allSettled([start.then(() => paths(run)), inside, drift(run)]);
   for (const each of [network, ...others]) if (each.status === 'rejected') throw each.reason;
   // Who stands in for a product is known once the Job has ended.
   const standins = [...new Set(run.checks.flatMap((check) => check.standins))].sort();
@@ -114,7 +114,7 @@ async function removed(kubectl: Kubectl, { smoke }: Profile): Promise<void> {
 }
 
 /** What the Job sees: its lines as they come, and why it could not go on. `begun` is called when there are some. */
-async function fromInside({ kubectl, profile, found, over }: Run, begun: () => void): Promise<void> {
+async function fromInside({ kubectl, profile, found, over }: SmokeRun, begun: () => void): Promise<void> {
   const started = performance.now();
   const job = profile.smoke.find((manifest) => podOf(manifest)) as Manifest;
   const { name } = job.metadata;
@@ -142,7 +142,7 @@ async function fromInside({ kubectl, profile, found, over }: Run, begun: () => v
 }
 
 /** Who reaches whom. */
-async function paths({ kubectl, profile, over }: Run): Promise<readonly Check[]> {
+async function paths({ kubectl, profile, over }: SmokeRun): Promise<readonly CheckResult[]> {
   const started = performance.now();
   const graph = graphOf(profile);
   const [there, quotas, policies] = await Promise.all([
@@ -153,17 +153,17 @@ async function paths({ kubectl, profile, over }: Run): Promise<readonly Check[]>
   const job = profile.smoke.find((manifest) => podOf(manifest)) as Manifest;
   const size = room(quotas, job);
   const waiting = [...graph.callers];
-  const answers = new Map<string, Answer>();
+  const answers = new Map<string, ProbeResult>();
   if (size === 0) for (const { name } of waiting.splice(0)) answers.set(name, 'the quota of the namespace has no room for it');
   while (waiting.length > 0 && !over()) {
     const batch = waiting.splice(0, size);
     const pods = batch.map((caller) => podFor(caller, graph, profile.smoke, there));
     await apply(kubectl, pods);
-    for (const end = performance.now() + PATIENCE * 1000; performance.now() < end && !over(); await pause(500)) {
+    for (const end = performance.now() + PROBE_TIMEOUT * 1000; performance.now() < end && !over(); await pause(500)) {
       const now = await kubectl.objects(['get', 'pods', `--selector=${CALLERS}`]);
       for (const [at, { name }] of batch.entries()) {
         const pod = now.find(({ metadata }) => metadata.name === pods[at]?.metadata.name);
-        const answer = pod && answerOf(pod);
+        const answer = pod && probeResultOf(pod);
         if (answer !== undefined) answers.set(name, answer);
       }
       if (batch.every(({ name }) => answers.has(name))) break;
@@ -171,31 +171,31 @@ async function paths({ kubectl, profile, over }: Run): Promise<readonly Check[]>
     if (waiting.length > 0) await kubectl.run(['delete', 'pods', `--selector=${CALLERS}`, '--timeout=30s'], { seconds: 40 });
   }
   const names = new Set(policies.map(({ metadata }) => metadata.name));
-  const stated = new Set(
+  const expected = new Set(
     [...profile.files.values(), profile.smoke].flat().flatMap(({ kind, metadata }) => (kind === 'NetworkPolicy' ? [metadata.name] : [])),
   );
   const differences = {
-    missing: [...stated].filter((name) => !names.has(name)),
-    foreign: [...names].filter((name) => !stated.has(name)),
+    missing: [...expected].filter((name) => !names.has(name)),
+    foreign: [...names].filter((name) => !expected.has(name)),
   };
   return judge(graph, answers, differences, (performance.now() - started) / 1000);
 }
 
 /** Disks and Secrets, as the manifests state them. */
-async function stated({ kubectl, profile, found }: Run): Promise<void> {
+async function drift({ kubectl, profile, found }: SmokeRun): Promise<void> {
   const all = new Map([...profile.files, ['smoke', profile.smoke]]);
   const more = (what: string) => `kubectl --namespace ${kubectl.namespace} get ${what}`;
 
   const claims = await timed(() => kubectl.objects(['get', 'persistentvolumeclaims']));
   const { wrong, number } = disks([...all.values()].flat(), claims.value);
-  found(checkOf('every disk is bound and as large as stated', claims.seconds, wrong, `${number} disks`, more('persistentvolumeclaims')));
+  found(resultOf('every disk is bound and as large as stated', claims.seconds, wrong, `${number} disks`, more('persistentvolumeclaims')));
 
   // Only names of keys: no value leaves the cluster.
   const template = '{{range .items}}{{.metadata.name}}{{range $key, $value := .data}} {{$key}}{{end}}{{"\\n"}}{{end}}';
   const secrets = await timed(() => kubectl.run(['get', 'secrets', `--output=go-template=${template}`]));
   const read = [...new Set(readers({ files: all }).map(({ secret, key }) => `${secret}/${key}`))];
   const lacking = lackingKeys(read, secrets.value).map((key) => `${key} is not there`);
-  found(checkOf('every Secret has the keys that pods read', secrets.seconds, lacking, `${read.length} keys`, more('secrets')));
+  found(resultOf('every Secret has the keys that pods read', secrets.seconds, lacking, `${read.length} keys`, more('secrets')));
 }
 
 async function timed<Value>(question: () => Promise<Value>): Promise<{ readonly value: Value; readonly seconds: number }> {
@@ -203,7 +203,7 @@ async function timed<Value>(question: () => Promise<Value>): Promise<{ readonly 
   return { value: await question(), seconds: (performance.now() - started) / 1000 };
 }
 
-function checkOf(name: string, seconds: number, wrong: readonly string[], well: string, more: string): Check {
+function resultOf(name: string, seconds: number, wrong: readonly string[], well: string, more: string): CheckResult {
   const failed = wrong.length > 0;
   return { name, state: failed ? 'failed' : 'ok', seconds, saw: failed ? wrong.join('; ') : well, standins: [], ...(failed && { more }) };
 }

@@ -6,10 +6,10 @@ import { type Manifest, podOf } from '../lib/render.ts';
 import { snapshot, workloadsOf } from './cluster.ts';
 import type { Command } from './command.ts';
 import { containersOf, diagnose, lastWarning, type Snapshot, why } from './diagnose.ts';
+import { type Health, healthChecks, healthOf } from './health.ts';
 import { contextOf, Kubectl } from './kubectl.ts';
 import { Live, table } from './output.ts';
 import { type Profile, profileOf } from './profile.ts';
-import { type Answer, answerOf, questions } from './questions.ts';
 import { UserError } from './user-error.ts';
 
 /** One line of the table. */
@@ -26,7 +26,7 @@ interface Row {
 
 /** How a profile is. */
 export const status: Command = {
-  summary: 'shows how every workload is, and asks each service a question',
+  summary: 'shows how every workload is, and checks the health of each service',
   help: `  --watch              looks again two seconds after each look, until Ctrl-C
 
 Ends with 1 when anything is not as it should be.
@@ -54,13 +54,13 @@ Ends with 1 when anything is not as it should be.
 
 async function look(kubectl: Kubectl, profile: Profile): Promise<readonly Row[]> {
   const workloads = workloadsOf(profile);
-  const asked = questions.filter(({ workload }) => workloads.some(({ metadata }) => metadata.name === workload));
-  const [objects, used, answers] = await Promise.all([
+  const asked = healthChecks.filter(({ workload }) => workloads.some(({ metadata }) => metadata.name === workload));
+  const [objects, used, health] = await Promise.all([
     snapshot(kubectl),
     diskUse(kubectl),
-    Promise.all(asked.map(async (question) => [question.workload, await answerOf(question, kubectl)] as const)),
+    Promise.all(asked.map(async (check) => [check.workload, await healthOf(check, kubectl)] as const)),
   ]);
-  return workloads.map((workload) => row(workload, { objects }, used, new Map(answers), profile));
+  return workloads.map((workload) => row(workload, { objects }, used, new Map(health), profile));
 }
 
 /** What is known of a workload, in one line. */
@@ -68,12 +68,12 @@ export function row(
   workload: Manifest,
   now: Snapshot,
   used: ReadonlyMap<string, number>,
-  answers: ReadonlyMap<string, Answer>,
+  health: ReadonlyMap<string, Health>,
   profile: Profile,
 ): Row {
   const { name, ready, wanted, state, words } = diagnose(workload, now, profile.name);
   const there = now.objects.find((each) => each.kind === workload.kind && each.metadata.name === name) ?? workload;
-  const answer = answers.get(name);
+  const answer = health.get(name);
   const well = state === 'ready' && answer?.well !== false;
   const warning = lastWarning(there, now);
   const said = state !== 'ready' ? words : (answer?.words ?? '');

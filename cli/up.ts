@@ -2,18 +2,18 @@ import { setTimeout as pause } from 'node:timers/promises';
 import colors from 'picocolors';
 import { apply, type Change, snapshot, workloadsOf } from './cluster.ts';
 import type { Command, Values } from './command.ts';
-import { agreedContext } from './consent.ts';
+import { confirmedContext } from './confirm.ts';
 import { type Diagnosis, diagnose } from './diagnose.ts';
 import { contextOf, contexts, Kubectl } from './kubectl.ts';
 import { Live } from './output.ts';
-import { login, pages } from './pages.ts';
-import { appToBring, createKind, loadIntoKind, nodesWithout, objections, survey } from './preflight.ts';
+import { appToBring, createKind, inspect, loadIntoKind, nodesWithout, problems } from './preflight.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { ensureSecrets } from './secrets.ts';
 import { UserError } from './user-error.ts';
+import { login, webUis } from './web-uis.ts';
 
-/** Seconds that a state which does not end by waiting is given all the same: a cluster may add a node, a person a Secret. */
-const PATIENCE = 45;
+/** Seconds before a stuck workload fails the run: a cluster may add a node, a person a Secret. */
+const STUCK_TIMEOUT = 45;
 
 /** Applies a profile and waits until all of it serves. */
 export const up: Command = {
@@ -88,24 +88,28 @@ async function chosen(values: Values, profile: Profile, live: Live): Promise<str
     }
     return contextOf(`kind-${name}`);
   }
-  return agreedContext(values.context, (each) => `${profile.name} goes into the cluster of context "${each}"`);
+  return confirmedContext(values.context, (each) => `${profile.name} goes into the cluster of context "${each}"`);
 }
 
 /** Seconds until a kubelet tells of a new image: it looks every 30, and reports every 10. */
-const TOLD = 45;
+const IMAGE_REPORT_TIMEOUT = 45;
 
 /** Sees to it that the profile can run there, or says everything that keeps it from that. */
 async function prepare(kubectl: Kubectl, profile: Profile, live: Live): Promise<void> {
-  let ground = await survey(kubectl, profile);
+  let state = await inspect(kubectl, profile);
   const app = appToBring(profile);
-  if (app && nodesWithout(app, ground).length > 0) {
+  if (app && nodesWithout(app, state).length > 0) {
     if (kubectl.context.startsWith('kind-')) await loadIntoKind(app, kubectl.context, (line) => live.say(line));
-    live.say(`looks for up to ${TOLD} s whether the nodes have ${app}: they tell of a new image with a delay`);
-    for (const end = performance.now() + TOLD * 1000; performance.now() < end && nodesWithout(app, ground).length > 0; await pause(1000)) {
-      ground = await survey(kubectl, profile);
+    live.say(`looks for up to ${IMAGE_REPORT_TIMEOUT} s whether the nodes have ${app}: they tell of a new image with a delay`);
+    for (
+      const end = performance.now() + IMAGE_REPORT_TIMEOUT * 1000;
+      performance.now() < end && nodesWithout(app, state).length > 0;
+      await pause(1000)
+    ) {
+      state = await inspect(kubectl, profile);
     }
   }
-  const found = [...objections(profile, ground)];
+  const found = [...problems(profile, state)];
   if (found.length > 0) throw new UserError(found.join('\n'));
 }
 
@@ -122,7 +126,7 @@ interface Outcome extends Diagnosis {
   readonly seconds: number;
 }
 
-/** Shows every workload until all are ready, one is stuck for longer than patience has it, or the time is over. */
+/** Shows every workload until all are ready, one is stuck for longer than STUCK_TIMEOUT, or the time is over. */
 async function wait(kubectl: Kubectl, profile: Profile, live: Live, timeout: number): Promise<readonly Outcome[]> {
   const start = performance.now();
   const passed = () => Math.round((performance.now() - start) / 1000);
@@ -139,7 +143,7 @@ async function wait(kubectl: Kubectl, profile: Profile, live: Live, timeout: num
       else stuckSince.delete(each.name);
     }
     live.show(new Map(all.map((each) => [each.name, line(each, readyAfter.get(each.name) ?? passed(), all)])));
-    const stuck = [...stuckSince.values()].some((since) => passed() - since >= PATIENCE);
+    const stuck = [...stuckSince.values()].some((since) => passed() - since >= STUCK_TIMEOUT);
     if (all.every(({ state }) => state === 'ready') || stuck || passed() >= timeout) {
       live.done();
       return all.map((each) => ({ ...each, seconds: readyAfter.get(each.name) ?? passed() }));
@@ -161,9 +165,9 @@ function line({ name, ready, wanted, state, words }: Diagnosis, seconds: number,
 /** What a person does next. */
 function ending(profile: Profile, kubectl: Kubectl, seconds: number, unwaited: boolean): string {
   const head = unwaited ? 'applied; npm run status shows how it is' : `everything is ready, after ${seconds.toFixed(0)} s`;
-  const shown = pages.map(
-    (page) =>
-      `${colors.bold(page.name.padEnd(10))}npm run open -- ${page.name} --profile ${profile.name} --context ${kubectl.context}\n          ${login(page, kubectl)}`,
+  const shown = webUis.map(
+    (webUi) =>
+      `${colors.bold(webUi.name.padEnd(10))}npm run open -- ${webUi.name} --profile ${profile.name} --context ${kubectl.context}\n          ${login(webUi, kubectl)}`,
   );
   return [colors.green(head), '', ...shown].join('\n');
 }

@@ -1,19 +1,19 @@
 import { expect, test } from 'vitest';
 import { complete, ensure } from './ensure.ts';
-import { Cluster, dev, prod } from './testing.ts';
+import { dev, FakeCluster, prod } from './testing.ts';
 
 const none = new Map<string, string>();
 
 /** A cluster that has been through it once. */
-async function ensured(): Promise<Cluster> {
-  const cluster = new Cluster();
+async function ensured(): Promise<FakeCluster> {
+  const cluster = new FakeCluster();
   await ensure(cluster, dev, none);
   cluster.calls.length = 0;
   return cluster;
 }
 
 test('what is missing is created, with what was given and the rest generated', async () => {
-  const cluster = new Cluster();
+  const cluster = new FakeCluster();
   const { outcomes, kept } = await ensure(cluster, dev, new Map([['redis/password', 'the-given-one']]));
   expect(Object.fromEntries(outcomes)).toEqual({ arangodb: 'created', redis: 'created', consul: 'created', grafana: 'created' });
   expect(kept).toEqual([]);
@@ -56,7 +56,7 @@ test('a key that holds another value than the given one is kept, and named', asy
 });
 
 test('what only the user knows is asked for before anything is created', async () => {
-  const cluster = new Cluster({}, 'platform');
+  const cluster = new FakeCluster({}, 'platform');
   const sentence =
     'only you know object-storage/secret-key: write S3_SECRET_KEY into an env file, and give it with npm run secrets -- --profile prod --from-env FILE';
   const half = new Map([['object-storage/access-key', 'the-access-key']]);
@@ -70,7 +70,7 @@ test('what only the user knows is asked for before anything is created', async (
 });
 
 test('a namespace that is not there is named, with what makes it', async () => {
-  const cluster = new Cluster();
+  const cluster = new FakeCluster();
   cluster.refuse = (call) => (call.startsWith('create') ? 'kubectl create failed: namespaces "platform-dev" not found' : undefined);
   await expect(ensure(cluster, dev, none)).rejects.toThrow(
     /^the namespace platform-dev is not there: npm run up -- --profile dev makes it, or kubectl apply --server-side -f dist\/dev\/setup$/,
@@ -78,7 +78,7 @@ test('a namespace that is not there is named, with what makes it', async () => {
 });
 
 test('what somebody else makes at the same time is not overwritten', async () => {
-  const cluster = new Cluster();
+  const cluster = new FakeCluster();
   cluster.refuse = (call) => {
     if (call.startsWith('create')) cluster.secrets.redis = { password: 'theirs' };
     return undefined;
@@ -103,7 +103,7 @@ test('what somebody else changes at the same time is not overwritten', async () 
 });
 
 test('any other complaint of kubectl is passed on', async () => {
-  const cluster = new Cluster();
+  const cluster = new FakeCluster();
   cluster.refuse = () => 'you may not do this';
   await expect(ensure(cluster, dev, none)).rejects.toThrow('you may not do this');
 });

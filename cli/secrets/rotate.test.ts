@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { UserError } from '../user-error.ts';
 import { needed } from './generate.ts';
 import { rotate } from './rotate.ts';
-import { type Asked, Cluster, dev, prod, serve } from './testing.ts';
+import { type Asked, dev, FakeCluster, prod, serve } from './testing.ts';
 
 const OLD = {
   arangodb: { 'root-password': 'old-root-value', password: 'old-app-value', 'metrics-password': 'old-metrics-value' },
@@ -25,23 +25,23 @@ afterEach(() => {
 });
 
 /** A cluster in which everything of dev runs. */
-function cluster(): Cluster {
-  const made = new Cluster(structuredClone(OLD));
+function cluster(): FakeCluster {
+  const made = new FakeCluster(structuredClone(OLD));
   const names = ['statefulset/redis', 'statefulset/consul', 'statefulset/prometheus', 'statefulset/arangodb', 'deployment/grafana'];
   made.workloads.push(...names, 'deployment/celery-worker-default', 'deployment/celery-beat', 'deployment/celery-exporter');
   return made;
 }
 
-async function answering(made: Cluster, service: string, answer: Parameters<typeof serve>[2]): Promise<void> {
+async function answering(made: FakeCluster, service: string, answer: Parameters<typeof serve>[2]): Promise<void> {
   servers.push(await serve(made, service, answer));
 }
 
 const said: string[] = [];
-const turn = (made: Cluster, path: string, given: Record<string, string> = {}, profile = dev) =>
+const turn = (made: FakeCluster, path: string, given: Record<string, string> = {}, profile = dev) =>
   rotate(made, profile, path, { given: new Map(Object.entries(given)), yes: true, say: (line) => said.push(line) });
 
 /** The message of a rotation that fails, in which no value may stand. */
-async function errorOf(made: Cluster, path: string, given: Record<string, string> = {}): Promise<string> {
+async function errorOf(made: FakeCluster, path: string, given: Record<string, string> = {}): Promise<string> {
   const error = await turn(made, path, given).then(
     () => new Error('it was not refused'),
     (thrown: Error) => thrown,
@@ -69,7 +69,7 @@ function keeper(user: string, login: { password: string }, set: (asked: Asked) =
 const READERS = 'deployment/celery-worker-default deployment/celery-beat';
 const waits = (...names: readonly string[]) => names.map((name) => `rollout status ${name}`);
 const job = (name: string) => dev.files.get(`${name.split('-')[0]}.yaml`)?.find(({ kind }) => kind === 'Job')?.metadata.name;
-const again = (name: string) => [`delete job ${job(name)}`, `apply ${job(name)}`, `wait job/${job(name)}`];
+const rerun = (name: string) => [`delete job ${job(name)}`, `apply ${job(name)}`, `wait job/${job(name)}`];
 
 describe('without the service', () => {
   test('Redis restarts first, then those who log in to it', async () => {
@@ -92,7 +92,7 @@ describe('without the service', () => {
   });
 
   test('the cache restarts first, then the app', async () => {
-    const made = new Cluster(structuredClone(OLD), 'platform');
+    const made = new FakeCluster(structuredClone(OLD), 'platform');
     made.workloads.push('statefulset/redis-cache', 'deployment/celery-worker-slow', 'deployment/celery-exporter');
     await turn(made, 'redis-cache/password', {}, prod);
     expect(made.calls.filter((call) => !call.includes('status'))).toEqual([
@@ -103,7 +103,7 @@ describe('without the service', () => {
   });
 
   test('where nothing runs yet, the Secret is all', async () => {
-    const made = new Cluster(structuredClone(OLD));
+    const made = new FakeCluster(structuredClone(OLD));
     await turn(made, 'redis/password');
     expect(made.calls).toEqual(['replace redis']);
   });
@@ -137,13 +137,13 @@ describe('without the service', () => {
     await turn(made, path);
     expect(made.calls).toEqual([
       `replace ${path.split('/')[0]}`,
-      ...again(name),
+      ...rerun(name),
       ...(restarted ? [`rollout restart ${restarted}`, ...waits(...restarted.split(' '))] : []),
     ]);
   });
 
   test('the keys of the buckets come from the file, both where it has both', async () => {
-    const made = new Cluster(structuredClone(OLD), 'platform');
+    const made = new FakeCluster(structuredClone(OLD), 'platform');
     made.workloads.push('statefulset/loki', 'deployment/tempo', 'statefulset/tempo');
     await turn(made, 'object-storage/access-key', { 'object-storage/access-key': 'a-value', 'object-storage/secret-key': 'b-value' }, prod);
     expect(made.secrets['object-storage']).toEqual({ 'access-key': 'a-value', 'secret-key': 'b-value' });
@@ -471,10 +471,10 @@ describe('Consul', () => {
   });
 });
 
-test('every key that a profile needs has a way, or the reason why it has none', async () => {
+test('every key that a profile needs has a procedure, or the reason why it has none', async () => {
   for (const { name, keys } of needed(prod)) {
     for (const key of Object.keys(keys)) {
-      const made = new Cluster({}, 'platform');
+      const made = new FakeCluster({}, 'platform');
       const expected = key === 'secret-key' && name === 'grafana' ? 'never changes' : 'is not in namespace platform yet';
       await expect(turn(made, `${name}/${key}`, {}, prod)).rejects.toThrow(expected);
     }
@@ -482,7 +482,7 @@ test('every key that a profile needs has a way, or the reason why it has none', 
 });
 
 test('a key that is not there yet is made first', async () => {
-  expect(await errorOf(new Cluster(), 'redis/password')).toBe(
+  expect(await errorOf(new FakeCluster(), 'redis/password')).toBe(
     'redis/password is not in namespace platform-dev yet: npm run secrets -- --profile dev makes it',
   );
 });

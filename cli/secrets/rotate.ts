@@ -4,8 +4,8 @@ import type { Profile } from '../profile.ts';
 import { UserError } from '../user-error.ts';
 import { read } from './ensure.ts';
 import { needed, type Reader, readers, type SecretValues } from './generate.ts';
+import { type Procedure, procedures } from './procedures.ts';
 import { called, Rotation, type Step, Untouched } from './rotation.ts';
-import { type Way, ways } from './ways.ts';
 
 interface Options {
   readonly given: SecretValues;
@@ -25,19 +25,20 @@ export async function rotate(kubectl: Kubectl, profile: Profile, path: string, {
     throw new UserError(`the profile ${profile.name} has no key "${path}": --rotate takes one of ${all}`);
   }
   const { name, key, format } = found;
-  const way = (ways as Readonly<Record<string, Readonly<Record<string, Way | string>>>>)[name]?.[key];
-  if (typeof way !== 'object') throw new UserError(way ?? `nobody has written down how ${path} changes: cli/secrets/ways.ts is the place`);
+  const procedure = (procedures as Readonly<Record<string, Readonly<Record<string, Procedure | string>>>>)[name]?.[key];
+  if (typeof procedure !== 'object')
+    throw new UserError(procedure ?? `nobody has written down how ${path} changes: cli/secrets/procedures.ts is the place`);
   const secret = (await read(kubectl, [name])).get(name);
   if (secret?.data?.[key] === undefined) {
     throw new UserError(`${path} is not in namespace ${profile.namespace} yet: npm run secrets -- --profile ${profile.name} makes it`);
   }
 
   const rotation = new Rotation(kubectl, profile, secret, { key, format }, await deployed(kubectl, profile, path), given);
-  const steps = await way.steps(rotation);
+  const steps = await procedure.steps(rotation);
   const plan = [
     `${path} gets a new value${rotation.resumed ? ', the one of the last try' : ''}:`,
     ...steps.map(({ words }, at) => `  ${at + 1}. ${words}`),
-    way.meanwhile,
+    procedure.meanwhile,
   ].join('\n');
   if (!yes) {
     const answer = await ask(`${plan}\nGo on? [y/N] `, `${plan}\nnobody can be asked here: give --yes to have it done`);

@@ -9,7 +9,7 @@ import { VARIABLES } from './env-file.ts';
 import { generate, type Reader, type SecretValues } from './generate.ts';
 
 /** Seconds that a rollout or a Job may take. */
-const PATIENCE = 900;
+const ROLLOUT_TIMEOUT = 900;
 /** Why a step did nothing at all. */
 export class Untouched extends UserError {}
 
@@ -124,7 +124,7 @@ export class Rotation {
         run: async () => {
           await this.kubectl.run(['rollout', 'restart', ...workloads]);
           for (const each of workloads) {
-            await this.kubectl.run(['rollout', 'status', each, `--timeout=${PATIENCE}s`], { seconds: PATIENCE + 10 });
+            await this.kubectl.run(['rollout', 'status', each, `--timeout=${ROLLOUT_TIMEOUT}s`], { seconds: ROLLOUT_TIMEOUT + 10 });
           }
         },
       },
@@ -132,7 +132,7 @@ export class Rotation {
   }
 
   /** Runs the profile's Job of that name again: it brings what the Secret says into the service. */
-  again(job: string): Step {
+  rerun(job: string): Step {
     const found = [...this.profile.files.values()].flat().find(({ kind, metadata }) => kind === 'Job' && isFrom(metadata.name, job));
     if (!found) throw new UserError(`the profile ${this.profile.name} has no Job ${job}-…, which brings this value into its service`);
     const { name } = found.metadata;
@@ -141,7 +141,9 @@ export class Rotation {
       run: async () => {
         await this.kubectl.run(['delete', 'job', name, '--ignore-not-found', '--cascade=foreground', '--timeout=60s'], { seconds: 70 });
         await apply(this.kubectl, [found]);
-        await this.kubectl.run(['wait', '--for=condition=complete', `job/${name}`, `--timeout=${PATIENCE}s`], { seconds: PATIENCE + 10 });
+        await this.kubectl.run(['wait', '--for=condition=complete', `job/${name}`, `--timeout=${ROLLOUT_TIMEOUT}s`], {
+          seconds: ROLLOUT_TIMEOUT + 10,
+        });
       },
     };
   }
@@ -164,16 +166,16 @@ export class Rotation {
 const isFrom = (name: string, job: string) => name.replace(/-[0-9a-f]{8}$/, '') === job;
 
 /** What a service answered. */
-export interface Answer {
+export interface JsonResponse {
   readonly status: number;
   /** What its JSON holds; nothing when it is none. */
   readonly body: unknown;
 }
 
-type Send = (method: string, path: string, login: Readonly<Record<string, string>>, body?: object) => Promise<Answer>;
+type Send = (method: string, path: string, login: Readonly<Record<string, string>>, body?: object) => Promise<JsonResponse>;
 
 /** The answer to one request. Throws a UserError when there is none, which names neither the login nor the body. */
-async function send(service: string, address: string, ...[method, path, login, body]: Parameters<Send>): Promise<Answer> {
+async function send(service: string, address: string, ...[method, path, login, body]: Parameters<Send>): Promise<JsonResponse> {
   let status: number;
   let text: string;
   try {

@@ -11,7 +11,7 @@ export const dev: Profile = profileOf('dev');
 export const prod: Profile = profileOf('prod');
 
 /** A cluster of Secrets, which writes down what it is asked, and sees to it that no value is among the arguments. */
-export class Cluster extends Kubectl {
+export class FakeCluster extends Kubectl {
   /** `replace redis`, `rollout restart statefulset/redis`, `PATCH /_api/user/root`: in the order in which they came. */
   readonly calls: string[] = [];
   /** Values by key, by Secret. */
@@ -110,7 +110,7 @@ export interface Asked {
 
 /** Has a Service answered by a function; undefined breaks the connection off. Returns what ends it. */
 export async function serve(
-  cluster: Cluster,
+  cluster: FakeCluster,
   service: string,
   answer: (asked: Asked) => { readonly status: number; readonly body?: object } | undefined,
 ): Promise<() => void> {

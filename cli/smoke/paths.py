@@ -1,4 +1,4 @@
-"""Which of the ports in DOORS take a connection from this pod: their numbers, as JSON, are its last words."""
+"""Which of the ports in SERVICE_PORTS take a connection from this pod: their numbers, as JSON, are its last words."""
 
 import errno
 import json
@@ -7,14 +7,14 @@ import selectors
 import socket
 import time
 
-DOORS = json.loads(os.environ["DOORS"])
+SERVICE_PORTS = json.loads(os.environ["SERVICE_PORTS"])
 
 
 def reached():
     """Two seconds for all of them at once: most clusters answer a refusal with silence."""
-    waiting, found = selectors.DefaultSelector(), [set() for _ in DOORS]
-    for number, door in enumerate(DOORS):
-        for host, port in door["at"]:
+    waiting, found = selectors.DefaultSelector(), [set() for _ in SERVICE_PORTS]
+    for number, service_port in enumerate(SERVICE_PORTS):
+        for host, port in service_port["at"]:
             asked = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
             asked.setblocking(False)
             if asked.connect_ex((host, port)) in (0, errno.EINPROGRESS):
@@ -28,10 +28,10 @@ def reached():
             waiting.unregister(key.fileobj)
             key.fileobj.close()
     # An edge leads to every pod behind it; one that answers is enough to break a refusal.
-    return [number for number, door in enumerate(DOORS) if found[number] and (not door["open"] or len(found[number]) == len(door["at"]))]
+    return [number for number, service_port in enumerate(SERVICE_PORTS) if found[number] and (not service_port["open"] or len(found[number]) == len(service_port["at"]))]
 
 
-expected = [number for number, door in enumerate(DOORS) if door["open"]]
+expected = [number for number, service_port in enumerate(SERVICE_PORTS) if service_port["open"]]
 if not expected:
     # A pod that reaches nothing shows that it is refused only once its network is there.
     time.sleep(3)

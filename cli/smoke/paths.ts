@@ -3,7 +3,7 @@ import { type Manifest, podOf } from '../../lib/render.ts';
 import { allows } from '../../lib/rules/paths.ts';
 import { Platform } from '../../lib/rules/platform.ts';
 import type { Profile } from '../profile.ts';
-import type { Check } from './check.ts';
+import type { CheckResult } from './check-result.ts';
 import script from './paths.py';
 
 const NAME = 'app.kubernetes.io/name';
@@ -20,19 +20,19 @@ interface Caller {
 }
 
 /** A TCP port of a Service. UDP is left out: silence there is no refusal. */
-export interface Door {
+export interface ServicePort {
   readonly service: string;
   /** The port's name. */
   readonly name: string;
   readonly port: number;
 }
 
-/** Who may go through which door, as the policies of the manifests have it. */
+/** Who may reach which port of a Service, as the policies of the manifests have it. */
 export interface Graph {
   readonly namespace: string;
   readonly callers: readonly Caller[];
-  readonly doors: readonly Door[];
-  readonly edge: (caller: Caller, door: Door) => boolean;
+  readonly servicePorts: readonly ServicePort[];
+  readonly edge: (caller: Caller, servicePort: ServicePort) => boolean;
 }
 
 /** Whom no policy knows but the namespace's own. */
@@ -46,36 +46,36 @@ export function graphOf({ files, smoke, namespace }: Pick<Profile, 'files' | 'sm
   const platform = new Platform(new Map([...files, ['smoke', smoke]]), { secrets: {}, externals: [], immutable: {} });
   const known = new Map(platform.workloads.map(({ labels }) => [labels[NAME] ?? '', labels]));
   const callers = [...known].map(([name, labels]) => ({ name, labels: { ...labels, [INSTANCE]: OURS } }));
-  const doors = platform
+  const servicePorts = platform
     .of('Service')
     .flatMap(({ metadata, spec }) =>
       spec.ports
         .filter(({ protocol }: Manifest) => protocol !== 'UDP')
         .map(({ name, port }: { name: string; port: number }) => ({ service: metadata.name, name, port })),
     );
-  const edge = (caller: Caller, door: Door) => {
-    const { selector, ports } = platform.find('Service', door.service)?.spec ?? {};
-    const target = ports.find(({ name }: { name: string }) => name === door.name).targetPort;
+  const edge = (caller: Caller, servicePort: ServicePort) => {
+    const { selector, ports } = platform.find('Service', servicePort.service)?.spec ?? {};
+    const target = ports.find(({ name }: { name: string }) => name === servicePort.name).targetPort;
     return platform.selected(selector).every((host) => {
       const port = host.pod.containers.flatMap(({ ports = [] }) => ports).find(({ name }) => name === target)?.containerPort ?? 0;
       const way = { port, protocol: 'TCP' };
       return allows(platform, caller, 'egress', host, way) && allows(platform, host, 'ingress', caller, way);
     });
   };
-  return { namespace, callers: [...callers, nobody], doors, edge };
+  return { namespace, callers: [...callers, nobody], servicePorts, edge };
 }
 
-/** The addresses behind a door that its name answers with, of the cluster's Services and EndpointSlices. */
-export function addresses(door: Door, there: readonly Manifest[]): readonly (readonly [string, number])[] {
-  const service = there.find(({ kind, metadata }) => kind === 'Service' && metadata.name === door.service);
+/** The addresses of a Service port, by the cluster's Services and EndpointSlices. */
+export function addresses(servicePort: ServicePort, there: readonly Manifest[]): readonly (readonly [string, number])[] {
+  const service = there.find(({ kind, metadata }) => kind === 'Service' && metadata.name === servicePort.service);
   const { clusterIP } = service?.spec ?? {};
-  if (clusterIP && clusterIP !== 'None') return [[clusterIP, door.port]];
+  if (clusterIP && clusterIP !== 'None') return [[clusterIP, servicePort.port]];
   const slices = there.filter(
     ({ kind, metadata, ...slice }) =>
-      kind === 'EndpointSlice' && metadata.labels?.['kubernetes.io/service-name'] === door.service && slice.addressType !== 'FQDN',
+      kind === 'EndpointSlice' && metadata.labels?.['kubernetes.io/service-name'] === servicePort.service && slice.addressType !== 'FQDN',
   );
   return slices.flatMap(({ endpoints, ports }) => {
-    const port = ports?.find(({ name }: { name: string }) => name === door.name)?.port;
+    const port = ports?.find(({ name }: { name: string }) => name === servicePort.name)?.port;
     const ready = (endpoints ?? []).filter(({ conditions }: Manifest) => conditions?.ready !== false);
     return port ? ready.map((endpoint: Manifest) => [endpoint.addresses[0], port] as const) : [];
   });
@@ -83,17 +83,17 @@ export function addresses(door: Door, there: readonly Manifest[]): readonly (rea
 
 const RESOURCES = { cpu: '5m', memory: '32Mi', 'ephemeral-storage': '16Mi' };
 
-/** The pod that tries every door as somebody else, made of the Job's own so that it is as hard. It is never ready: no Service finds it. */
+/** The pod that tries every port as somebody else, made of the Job's own so that it is as hard. It is never ready: no Service finds it. */
 export function podFor(
   caller: Caller,
-  { namespace, doors, edge }: Graph,
+  { namespace, servicePorts, edge }: Graph,
   smoke: readonly Manifest[],
   there: readonly Manifest[],
 ): Manifest {
   const job = smoke.find((manifest) => podOf(manifest));
   const { volumes: _, ...spec } = job?.spec.template.spec ?? {};
   const { image, imagePullPolicy, securityContext } = spec.containers[0];
-  const asked = doors.map((door) => ({ at: addresses(door, there), open: edge(caller, door) }));
+  const asked = servicePorts.map((servicePort) => ({ at: addresses(servicePort, there), open: edge(caller, servicePort) }));
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -111,7 +111,7 @@ export function podFor(
           image,
           imagePullPolicy,
           command: ['python3', '-I', '-B', '-c', script],
-          env: [{ name: 'DOORS', value: JSON.stringify(asked) }],
+          env: [{ name: 'SERVICE_PORTS', value: JSON.stringify(asked) }],
           resources: { requests: RESOURCES, limits: { ...RESOURCES, cpu: '1' } },
           securityContext,
         },
@@ -135,10 +135,10 @@ export function room(quotas: readonly Manifest[], job: Manifest): number {
 }
 
 /** What a pod said, or why it said nothing. */
-export type Answer = readonly number[] | string;
+export type ProbeResult = readonly number[] | string;
 
 /** The answer of a pod that has ended. @default undefined - it has not */
-export function answerOf(pod: Manifest): Answer | undefined {
+export function probeResultOf(pod: Manifest): ProbeResult | undefined {
   const { phase, message, containerStatuses } = pod.status ?? {};
   if (phase !== 'Succeeded' && phase !== 'Failed') return undefined;
   const ended = containerStatuses?.[0]?.state?.terminated;
@@ -158,11 +158,11 @@ export interface Differences {
 /** Three checks of what all pods said. */
 export function judge(
   graph: Graph,
-  answers: ReadonlyMap<string, Answer>,
+  answers: ReadonlyMap<string, ProbeResult>,
   { missing, foreign }: Differences,
   seconds: number,
-): readonly Check[] {
-  const { callers, doors, edge } = graph;
+): readonly CheckResult[] {
+  const { callers, servicePorts, edge } = graph;
   const others = callers.filter(({ name }) => name !== NOBODY);
   const reached = (caller: string): ReadonlySet<number> => {
     const answer = answers.get(caller);
@@ -174,18 +174,18 @@ export function judge(
       .filter(({ answer }) => typeof answer !== 'object')
       .map(({ name, answer }) => `the pod ${podName(name)} did not say: ${answer ?? 'it has not ended'}`);
   const pairs = others.flatMap((caller) =>
-    doors.map((door, number) => ({
-      words: `${caller.name} → ${door.service} ${door.port}`,
-      edge: edge(caller, door),
+    servicePorts.map((servicePort, number) => ({
+      words: `${caller.name} → ${servicePort.service} ${servicePort.port}`,
+      edge: edge(caller, servicePort),
       open: reached(caller.name).has(number),
     })),
   );
   const edges = pairs.filter((pair) => pair.edge);
   const refusals = pairs.filter((pair) => !pair.edge);
   const answering = new Set(others.flatMap(({ name }) => [...reached(name)]));
-  const unguarded = doors.filter((_, number) => reached(NOBODY).has(number)).map(({ service, port }) => `${service} ${port}`);
+  const unguarded = servicePorts.filter((_, number) => reached(NOBODY).has(number)).map(({ service, port }) => `${service} ${port}`);
 
-  const check = (name: string, wrong: readonly string[], well: string): Check => ({
+  const check = (name: string, wrong: readonly string[], well: string): CheckResult => ({
     name,
     state: wrong.length > 0 ? 'failed' : 'ok',
     seconds,
@@ -202,7 +202,7 @@ export function judge(
         ...(unguarded.length > 0 ? some(foreign, 'not in the manifests: the NetworkPolicy') : []),
         ...mute([nobody]),
       ],
-      `${doors.length} ports`,
+      `${servicePorts.length} ports`,
     ),
     check(
       'what is no edge of the graph is refused',
@@ -214,7 +214,7 @@ export function judge(
     missing.length + foreign.length > 0 || answering.size === 0 || [...answering].some((number) => !reached(NOBODY).has(number));
   const saw = `this cluster does not enforce NetworkPolicies: a pod that no policy lets out reaches all ${answering.size} ports that answer`;
   return [
-    ...(enforced ? closed : closed.map((each): Check => ({ ...each, state: 'unanswerable', saw }))),
+    ...(enforced ? closed : closed.map((each): CheckResult => ({ ...each, state: 'unanswerable', saw }))),
     check(
       'every edge of the graph works',
       [...some(words(edges.filter(({ open }) => !open)), 'no connection:'), ...mute(others)],

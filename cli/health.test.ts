@@ -2,13 +2,13 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
+import { type HealthCheck, healthChecks, healthOf } from './health.ts';
 import type { Kubectl } from './kubectl.ts';
-import { answerOf, type Question, questions } from './questions.ts';
 
 /** What the service says to these answers. */
 function asked(workload: string, answers: Readonly<Record<string, string>>) {
-  const question = questions.find((each) => each.workload === workload);
-  return question?.ask(async (path) => answers[path] ?? Promise.reject(new Error(`GET ${path} answers 404`)));
+  const healthCheck = healthChecks.find((each) => each.workload === workload);
+  return healthCheck?.run(async (path) => answers[path] ?? Promise.reject(new Error(`GET ${path} answers 404`)));
 }
 
 test('Consul is well with a leader', async () => {
@@ -46,8 +46,8 @@ test('an answer that takes as long as that of the exporter of Celery is waited f
   const kubectl = {
     forward: (_: string, __: number, use: (address: string) => unknown) => use(`127.0.0.1:${(server.address() as AddressInfo).port}`),
   };
-  const tempo = questions.find(({ workload }) => workload === 'tempo') as Question;
-  expect(await answerOf(tempo, kubectl as unknown as Kubectl)).toEqual({ well: true, words: 'ready' });
+  const tempo = healthChecks.find(({ workload }) => workload === 'tempo') as HealthCheck;
+  expect(await healthOf(tempo, kubectl as unknown as Kubectl)).toEqual({ well: true, words: 'ready' });
   server.close();
 }, 10_000);
 

@@ -10,7 +10,7 @@ export const isLocal = (context: string): boolean =>
  * The context in which something is changed: the one that was named, one for trying things out, or one that a person agrees to.
  * `what` is the sentence that is asked about. Throws a UserError where nobody agrees.
  */
-export async function agreedContext(named: string | undefined, what: (context: string) => string): Promise<string> {
+export async function confirmedContext(named: string | undefined, what: (context: string) => string): Promise<string> {
   const context = await contextOf(named);
   if (named !== undefined || isLocal(context)) return context;
   const answer = await ask(

@@ -3,13 +3,13 @@ import type { secrets as listed } from '../../settings/secrets.ts';
 import { UserError } from '../user-error.ts';
 import { base64 } from './ensure.ts';
 import type { Reader } from './generate.ts';
-import { type Answer, type Rotation, type Step, Untouched } from './rotation.ts';
+import { type JsonResponse, type Rotation, type Step, Untouched } from './rotation.ts';
 
 /** Seconds that a server may take to know a new token. */
-const SOON = 60;
+const TOKEN_TIMEOUT = 60;
 
 /** How a key gets a new value. */
-export interface Way {
+export interface Procedure {
   /** What else a person should know before. */
   readonly meanwhile: string;
   readonly steps: (rotation: Rotation) => Promise<readonly Step[]> | readonly Step[];
@@ -19,7 +19,7 @@ const basic = (user: string, password: string) => ({ authorization: `Basic ${bas
 const token = (value: string) => ({ 'x-consul-token': value });
 
 /** Throws a UserError unless the request succeeded. What the service said is left out: it may repeat what it was sent. */
-function must({ status }: Answer, service: string, what: string): void {
+function must({ status }: JsonResponse, service: string, what: string): void {
   if (status === 200) return;
   throw new (status < 500 ? Untouched : UserError)(`${service} answered ${status} when it was to ${what}: its log tells why`);
 }
@@ -54,7 +54,7 @@ async function setAdmin(rotation: Rotation, from: string, to: string): Promise<v
 const LOCKOUT = 'five wrong logins within five minutes lock a user out for five minutes';
 
 /** Whether Grafana refuses a login because too many before it were wrong. */
-const isLockout = ({ body }: Answer) => (body as { readonly messageId?: string } | undefined)?.messageId === 'login-attempt.blocked';
+const isLockout = ({ body }: JsonResponse) => (body as { readonly messageId?: string } | undefined)?.messageId === 'login-attempt.blocked';
 
 /** One change of Consul's keyring. */
 async function keyring(rotation: Rotation, method: 'POST' | 'PUT' | 'DELETE', key: string, what: string): Promise<void> {
@@ -87,14 +87,14 @@ async function accessor(rotation: Rotation): Promise<string | undefined> {
 
 /** Waits until Consul knows the new management token, and then deletes the old one. */
 async function deleteOld(rotation: Rotation, id: string): Promise<void> {
-  const end = performance.now() + SOON * 1000;
+  const end = performance.now() + TOKEN_TIMEOUT * 1000;
   for (;;) {
     const known = await rotation
       .http('consul', 8500, async (send) => (await send('GET', '/v1/acl/token/self', token(rotation.new))).status === 200)
       .catch(() => false);
     if (known) break;
     if (performance.now() > end)
-      throw new UserError(`consul does not know the new management token ${SOON} s after its restart: its log tells why`);
+      throw new UserError(`consul does not know the new management token ${TOKEN_TIMEOUT} s after its restart: its log tells why`);
     await pause(1000);
   }
   await rotation.http('consul', 8500, async (send) =>
@@ -106,7 +106,7 @@ async function deleteOld(rotation: Rotation, id: string): Promise<void> {
 const variables = ({ as }: Reader) => as === 'variable';
 
 /** A Redis reads its password when it starts; then come those who log in to it. */
-const redis = (server: string, meanwhile: string): Way => ({
+const redis = (server: string, meanwhile: string): Procedure => ({
   meanwhile,
   steps: (rotation) => [
     rotation.store(),
@@ -116,13 +116,13 @@ const redis = (server: string, meanwhile: string): Way => ({
 });
 
 /** Set in ArangoDB or Consul by a Job that reads the Secret; then come those who hold it as a variable. */
-const byJob = (job: string, meanwhile: string, chosen = variables): Way => ({
+const byJob = (job: string, meanwhile: string, chosen = variables): Procedure => ({
   meanwhile,
-  steps: (rotation) => [rotation.store(), rotation.again(job), ...rotation.restart(chosen)],
+  steps: (rotation) => [rotation.store(), rotation.rerun(job), ...rotation.restart(chosen)],
 });
 
 /** Two halves of one login: where the file has both, both change. */
-const bucket = (other: string): Way => ({
+const bucket = (other: string): Procedure => ({
   meanwhile: 'Traces and logs wait in the collector meanwhile. The old keys stay valid until their store forgets them.',
   steps: (rotation) => [rotation.store(other), ...rotation.restart(() => true)],
 });
@@ -131,7 +131,9 @@ const FOLLOWS =
   'Nothing restarts: Prometheus reads the file at each scrape, and the file follows the Secret within two minutes. Until then those scrapes fail.';
 
 /** Every key of settings/secrets.ts, and what its service allows, or why it allows nothing. */
-export const ways: { readonly [Name in keyof typeof listed]: Readonly<Record<keyof (typeof listed)[Name]['keys'], Way | string>> } = {
+export const procedures: {
+  readonly [Name in keyof typeof listed]: Readonly<Record<keyof (typeof listed)[Name]['keys'], Procedure | string>>;
+} = {
   arangodb: {
     'root-password': {
       meanwhile: 'ArangoDB restarts too. Whoever holds the old one cannot log in as root until it has restarted.',

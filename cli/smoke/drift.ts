@@ -1,12 +1,12 @@
 import { amountOf } from '../../lib/quantity.ts';
 import type { Manifest } from '../../lib/render.ts';
 
-/** Disks of the manifests that are not bound, or smaller than stated. */
+/** Disks of the manifests that are not bound, or smaller than there. */
 export function disks(
-  stated: readonly Manifest[],
+  expected: readonly Manifest[],
   there: readonly Manifest[],
 ): { readonly wrong: readonly string[]; readonly number: number } {
-  const wanted = stated.flatMap(({ kind, metadata, spec }): readonly (readonly [string, string])[] => {
+  const wanted = expected.flatMap(({ kind, metadata, spec }): readonly (readonly [string, string])[] => {
     if (kind === 'PersistentVolumeClaim') return [[metadata.name, spec.resources.requests.storage]];
     const templates: readonly Manifest[] = kind === 'StatefulSet' ? (spec.volumeClaimTemplates ?? []) : [];
     return templates.flatMap((template) =>

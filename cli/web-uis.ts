@@ -1,11 +1,11 @@
 import type { Kubectl } from './kubectl.ts';
 
-/** A page that a person opens in a browser. */
-export interface Page {
+/** A web UI that a person opens in a browser. */
+export interface WebUi {
   readonly name: string;
   readonly service: string;
   readonly port: number;
-  /** Where the page begins. */
+  /** The path of its first page. */
   readonly path: string;
   /** It makes links for others, which lead to this port of 127.0.0.1. */
   readonly shares?: boolean;
@@ -14,8 +14,8 @@ export interface Page {
   readonly secret: { readonly name: string; readonly key: string };
 }
 
-/** The pages of the platform. */
-export const pages: readonly Page[] = [
+/** The web UIs of the platform. */
+export const webUis: readonly WebUi[] = [
   {
     name: 'grafana',
     service: 'grafana',
@@ -37,7 +37,7 @@ export const pages: readonly Page[] = [
 ];
 
 /** How to log in, and the command that shows what with. */
-export function login({ user, secret }: Page, { context, namespace }: Kubectl): string {
+export function login({ user, secret }: WebUi, { context, namespace }: Kubectl): string {
   const template = `'{{index .data "${secret.key}" | base64decode}}'`;
   const read = `kubectl --context ${context} -n ${namespace} get secret ${secret.name} -o go-template=${template}`;
   return `${user ? `user ${user}, password` : 'token'}: ${read}`;

@@ -1,46 +1,46 @@
 import type { Kubectl } from './kubectl.ts';
 
-/** What a service is asked to know that it does its work, not only that it runs. */
-export interface Question {
+/** How to find out whether a service does its work, not only that it runs. */
+export interface HealthCheck {
   /** The workload that answers. */
   readonly workload: string;
   readonly service: string;
   readonly port: number;
   /** Asks at `http://127.0.0.1:PORT`, and says what it learned in a few words. Throws a sentence when it is not well. */
-  readonly ask: (get: Get) => Promise<string>;
+  readonly run: (get: Get) => Promise<string>;
 }
 
 /** The text at a path. Throws when the status is not 200. */
 type Get = (path: string) => Promise<string>;
 
-/** One question for every service that has a port. */
-export const questions: readonly Question[] = [
+/** One health check for every service that has a port. */
+export const healthChecks: readonly HealthCheck[] = [
   {
     workload: 'arangodb',
     service: 'arangodb',
     port: 8529,
-    ask: async (get) => `serves in mode ${JSON.parse(await get('/_admin/server/availability')).mode ?? 'default'}`,
+    run: async (get) => `serves in mode ${JSON.parse(await get('/_admin/server/availability')).mode ?? 'default'}`,
   },
-  { workload: 'redis', service: 'redis', port: 9121, ask: redis },
-  { workload: 'redis-cache', service: 'redis-cache', port: 9121, ask: redis },
+  { workload: 'redis', service: 'redis', port: 9121, run: redis },
+  { workload: 'redis-cache', service: 'redis-cache', port: 9121, run: redis },
   {
     workload: 'consul',
     service: 'consul',
     port: 8500,
-    async ask(get) {
+    async run(get) {
       const leader: string = JSON.parse(await get('/v1/status/leader'));
       const peers: string[] = JSON.parse(await get('/v1/status/peers'));
       if (!leader) throw new Error('it has no leader');
       return `leader ${leader}, ${peers.length} of its servers know each other`;
     },
   },
-  { workload: 'tempo', service: 'tempo', port: 3200, ask: async (get) => (await get('/ready')).trim() },
-  { workload: 'loki', service: 'loki', port: 3100, ask: async (get) => (await get('/ready')).trim() },
+  { workload: 'tempo', service: 'tempo', port: 3200, run: async (get) => (await get('/ready')).trim() },
+  { workload: 'loki', service: 'loki', port: 3100, run: async (get) => (await get('/ready')).trim() },
   {
     workload: 'prometheus',
     service: 'prometheus',
     port: 9090,
-    async ask(get) {
+    async run(get) {
       const targets: readonly { labels: { job: string }; health: string; lastError: string }[] = JSON.parse(
         await get('/api/v1/targets?state=active'),
       ).data.activeTargets;
@@ -50,13 +50,13 @@ export const questions: readonly Question[] = [
       return `${targets.filter(({ health }) => health === 'up').length} of ${targets.length} targets up`;
     },
   },
-  { workload: 'otel-collector-0', service: 'otel-collector', port: 13133, ask: async (get) => JSON.parse(await get('/')).status },
+  { workload: 'otel-collector-0', service: 'otel-collector', port: 13133, run: async (get) => JSON.parse(await get('/')).status },
   {
     workload: 'celery-exporter',
     service: 'celery-exporter',
     port: 9808,
     // Its /health is 200 for ever once it was connected. For /metrics it asks Redis and the workers, at each scrape anew.
-    async ask(get) {
+    async run(get) {
       const metrics = await get('/metrics');
       const values = (name: string) =>
         [...metrics.matchAll(new RegExp(`^${name}\\{[^}]*\\} ([\\d.]+)`, 'gm'))].map(([, value]) => Number(value));
@@ -71,7 +71,7 @@ export const questions: readonly Question[] = [
     workload: 'grafana',
     service: 'grafana',
     port: 3000,
-    async ask(get) {
+    async run(get) {
       const { database } = JSON.parse(await get('/api/health'));
       if (database !== 'ok') throw new Error(`its database is ${database}`);
       return 'its database is ok';
@@ -87,19 +87,19 @@ async function redis(get: Get): Promise<string> {
 }
 
 /** What a service answered: `well` with a few words, or not well and why. */
-export interface Answer {
+export interface Health {
   readonly well: boolean;
   readonly words: string;
 }
 
 /** Seconds that one request may take: celery-exporter asks the workers twice, and waits a second each time for another answer. */
-const PATIENCE = 6;
+const REQUEST_TIMEOUT = 6;
 
-/** Asks one question. */
-export async function answerOf(question: Question, kubectl: Kubectl): Promise<Answer> {
+/** Runs one health check. */
+export async function healthOf(healthCheck: HealthCheck, kubectl: Kubectl): Promise<Health> {
   try {
-    const words = await kubectl.forward(question.service, question.port, (address) =>
-      question.ask((path) => get(`http://${address}${path}`)),
+    const words = await kubectl.forward(healthCheck.service, healthCheck.port, (address) =>
+      healthCheck.run((path) => get(`http://${address}${path}`)),
     );
     return { well: true, words };
   } catch (error) {
@@ -109,7 +109,7 @@ export async function answerOf(question: Question, kubectl: Kubectl): Promise<An
 
 async function get(url: string): Promise<string> {
   const { pathname } = new URL(url);
-  const answer = await fetch(url, { signal: AbortSignal.timeout(PATIENCE * 1000) }).catch(() => {
+  const answer = await fetch(url, { signal: AbortSignal.timeout(REQUEST_TIMEOUT * 1000) }).catch(() => {
     throw new Error(`GET ${pathname} has no answer`);
   });
   if (!answer.ok) throw new Error(`GET ${pathname} answers ${answer.status}`);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { agreedContext, isLocal } from './consent.ts';
+import { confirmedContext, isLocal } from './confirm.ts';
 
 const answers = vi.hoisted(() => ({ current: '', asked: '', answer: '' }));
 vi.mock('./kubectl.ts', () => ({ contextOf: async (named?: string) => named ?? answers.current }));
@@ -13,7 +13,7 @@ vi.mock('./output.ts', () => ({
 beforeEach(() => Object.assign(answers, { current: 'production', asked: '', answer: '' }));
 afterEach(() => vi.restoreAllMocks());
 
-const agreed = (named?: string) => agreedContext(named, (context) => `dev goes into "${context}"`);
+const agreed = (named?: string) => confirmedContext(named, (context) => `dev goes into "${context}"`);
 
 test('only clusters for trying things out are used without asking', () => {
   expect(['kind-x', 'k3d-x', 'minikube', 'docker-desktop'].every(isLocal)).toBe(true);
