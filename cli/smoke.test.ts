@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { type Manifest, podOf } from '../lib/render.ts';
 import { Platform } from '../lib/rules/platform.ts';
 import { quota } from '../lib/rules/quota.ts';
-import { graphOf as drawn } from '../tools/docs/graph.ts';
+import { diagramOf } from '../tools/docs/diagram.ts';
 import { profileOf } from './profile.ts';
 import { type CheckResult, line, parsed, summary } from './smoke/check-result.ts';
 import { disks, lackingKeys } from './smoke/drift.ts';
@@ -32,7 +32,7 @@ test('the edges are those of the diagram, and those of servers among themselves 
   );
   const componentOf = (service: string) =>
     all.find(({ kind, metadata }) => kind === 'Service' && metadata.name === service)?.spec.selector['app.kubernetes.io/name'];
-  const shown = drawn(all).edges.flatMap(({ from, to, ports }) =>
+  const shown = diagramOf(all).edges.flatMap(({ from, to, ports }) =>
     servicePorts
       .filter(({ service, name }) => componentOf(service) === to && ports.includes(name))
       .map(({ service, name }) => `${from} ${service} ${name}`),

@@ -111,8 +111,8 @@ async function run(task: Task, programs: object, broken: boolean): Promise<Resul
   try {
     const { service, check, manifests } = task;
     const order = JSON.stringify({ service: service.name, check: check.name, manifests, programs, folder, broken });
-    const one = [process.execPath, join(root, 'run.js'), join(root, 'conformance/one.ts')];
-    const { status, said } = await inNamespaces(one, order, check.within ?? 60);
+    const command = [process.execPath, join(root, 'run.js'), join(root, 'conformance/worker.ts')];
+    const { status, said } = await inNamespaces(command, order, check.within ?? 60);
     const sentence = said.split('\n')[0] ?? '';
     const passed = broken ? status === 1 && (check.broken?.says.test(sentence) ?? false) : status === 0;
     return { ...task, passed, said: broken && status === 0 ? 'it did not notice' : said, seconds: (performance.now() - start) / 1000 };

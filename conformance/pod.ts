@@ -11,7 +11,7 @@ import type { Sandbox } from './sandbox.ts';
 export type ProbeKind = 'startup' | 'readiness' | 'liveness';
 
 /** What a command said, and its exit status. */
-export interface Answer {
+export interface ExecResult {
   readonly status: number;
   readonly output: string;
 }
@@ -84,7 +84,7 @@ export class Pod {
   async exec(
     command: readonly string[],
     options: { readonly container?: string; readonly stdin?: string; readonly seconds?: number } & Change = {},
-  ): Promise<Answer> {
+  ): Promise<ExecResult> {
     const { container, stdin, seconds = 30 } = options;
     const found = this.container(container);
     const program = new Program(

@@ -7,14 +7,14 @@ import { type Profile, profileOf } from '../cli/profile.ts';
 import type { Manifest } from '../lib/render.ts';
 
 /** What a command printed, how it ended and how long it took. */
-export interface Run {
+export interface CommandResult {
   readonly status: number;
   readonly said: string;
   readonly seconds: number;
 }
 
 /** An HTTP answer of a service. */
-export interface Answer {
+export interface ServiceResponse {
   readonly status: number;
   readonly text: string;
   /** A stand-in answered, and says so: it proves what is asked, not what the product makes of it. */
@@ -32,7 +32,7 @@ export class Cluster {
   }
 
   /** One of the project's commands, as a person runs it; from a changed copy of the project, if given. */
-  command(name: string, args: readonly string[] = [], project = process.cwd()): Promise<Run> {
+  command(name: string, args: readonly string[] = [], project = process.cwd()): Promise<CommandResult> {
     const all = ['run.js', 'cli/index.ts', name, '--profile', this.profile.name, '--context', this.kubectl.context, ...args];
     return run(process.execPath, all, project);
   }
@@ -45,7 +45,7 @@ export class Cluster {
   }
 
   /** The same, which has to end well. Throws what it printed. */
-  async must(name: string, args: readonly string[] = [], project = process.cwd()): Promise<Run> {
+  async must(name: string, args: readonly string[] = [], project = process.cwd()): Promise<CommandResult> {
     const done = await this.command(name, args, project);
     if (done.status !== 0) throw new Error(`${name} ended with ${done.status}: ${done.said.trim()}`);
     return done;
@@ -94,7 +94,7 @@ export class Cluster {
   }
 
   /** Asks a service over HTTP, from outside. */
-  http(service: string, port: number, path: string, init: RequestInit = {}): Promise<Answer> {
+  http(service: string, port: number, path: string, init: RequestInit = {}): Promise<ServiceResponse> {
     return this.kubectl.forward(service, port, async (address) => {
       const answer = await fetch(`http://${address}${path}`, { ...init, signal: AbortSignal.timeout(10_000) });
       return { status: answer.status, text: await answer.text(), standin: answer.headers.has('x-standin') };
@@ -103,7 +103,7 @@ export class Cluster {
 }
 
 /** Runs a program to its end. */
-export function run(file: string, args: readonly string[], cwd = process.cwd(), stdin = ''): Promise<Run> {
+export function run(file: string, args: readonly string[], cwd = process.cwd(), stdin = ''): Promise<CommandResult> {
   const start = performance.now();
   return new Promise((done, fail) => {
     let said = '';

@@ -4,16 +4,16 @@ import { parseArgs } from 'node:util';
 import { contextOf } from '../cli/kubectl.ts';
 import { table } from '../cli/output.ts';
 import { exitWith, UserError } from '../cli/user-error.ts';
-import { again } from './again.ts';
 import { oneChange } from './changes.ts';
 import { Cluster, watch } from './cluster.ts';
 import { twoCollectors } from './collectors.ts';
 import { faults } from './faults.ts';
 import { calm, fresh, type Start } from './fresh.ts';
-import { type Marks, write } from './marks.ts';
 import { most, programsOf, record, sizeOf, standinsAmong, type Uses, usage, use } from './measure.ts';
 import { allPods, eachPod } from './pods.ts';
 import { prod } from './prod.ts';
+import { reinstall } from './reinstall.ts';
+import { type Sentinels, write } from './sentinels.ts';
 import type { Step } from './step.ts';
 import { upgrades } from './upgrade.ts';
 
@@ -78,16 +78,16 @@ async function main(): Promise<number> {
   const dev = new Cluster(await contextOf(chosen.context), 'dev');
   const fake = chosen['prod-context'] ? new Cluster(await contextOf(chosen['prod-context']), 'prod') : undefined;
 
-  let marks: Marks | undefined;
+  let sentinels: Sentinels | undefined;
   const written = () => {
-    if (!marks) throw new Error('nothing was written');
-    return marks;
+    if (!sentinels) throw new Error('nothing was written');
+    return sentinels;
   };
-  const marking: Step = {
-    name: 'a mark is written into every store and found there',
+  const writing: Step = {
+    name: 'a sentinel is written into every store and found there',
     async run(cluster) {
-      marks = await write(cluster);
-      return `ArangoDB, Redis, Consul, Tempo, Loki, Prometheus${marks.dashboard ? ', Grafana' : '; the stand-in for Grafana keeps no dashboards'}`;
+      sentinels = await write(cluster);
+      return `ArangoDB, Redis, Consul, Tempo, Loki, Prometheus${sentinels.dashboard ? ', Grafana' : '; the stand-in for Grafana keeps no dashboards'}`;
     },
   };
   const smoke: Step = {
@@ -104,14 +104,14 @@ async function main(): Promise<number> {
     }),
     smoke,
     calm,
-    marking,
+    writing,
     eachPod(written),
     { ...smoke, name: 'npm run smoke, after that' },
     ...faults,
     twoCollectors,
     allPods(written),
     oneChange,
-    ...again(written),
+    ...reinstall(written),
     ...(await upgrades()),
   ];
 

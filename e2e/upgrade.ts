@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { kept } from './again.ts';
 import { type Cluster, eventually, run } from './cluster.ts';
-import { assertKept, write } from './marks.ts';
+import { kept } from './reinstall.ts';
+import { assertKept, write } from './sentinels.ts';
 import type { Step } from './step.ts';
 
 /** From the newest release before this commit. Empty while there is none: then nothing is there to upgrade from. */
@@ -24,11 +24,11 @@ const upgrade = (tag: string): Step => ({
       // Its pods wait for them.
       await cluster.must('secrets');
       await eventually(() => serves(cluster), 180, `everything of ${tag} serves`);
-      const marks = await write(cluster);
+      const sentinels = await write(cluster);
       const before = await kept(cluster);
       await cluster.must('up');
       if ((await kept(cluster)) !== before) throw new Error('a disk, a Secret or the namespace is another one than before');
-      await assertKept(cluster, marks);
+      await assertKept(cluster, sentinels);
       return 'as it should be';
     } finally {
       rmSync(former, { recursive: true, force: true });

@@ -7,7 +7,7 @@ import { type Manifest, manifests, podOf } from '../lib/render.ts';
 import { Platform } from '../lib/rules/platform.ts';
 import { profiles, type Settings } from '../settings/index.ts';
 import { secrets } from '../settings/secrets.ts';
-import { dot, graphOf, mermaid } from './docs/graph.ts';
+import { diagramOf, dot, mermaid } from './docs/diagram.ts';
 import { differences, settingsOf, values } from './docs/settings.ts';
 import { code, cores, size, table } from './docs/table.ts';
 
@@ -41,7 +41,7 @@ function settings(): string {
 
 /** Who may call whom, on which port. */
 function paths(objects: readonly Manifest[]): string {
-  const { edges } = graphOf(objects);
+  const { edges } = diagramOf(objects);
   const targets = [...new Set(edges.map(({ to }) => to))].sort();
   const rows = targets.flatMap((to) => {
     const callers = edges.filter((edge) => edge.to === to);
@@ -171,14 +171,14 @@ ${kinds()}
 `;
 
 async function write(): Promise<void> {
-  const graph = graphOf(built.at(-1)?.objects ?? []);
+  const diagram = diagramOf(built.at(-1)?.objects ?? []);
   const viz = await instance();
-  writeFileSync('docs/platform.svg', viz.renderString(dot(graph), { format: 'svg' }));
+  writeFileSync('docs/platform.svg', viz.renderString(dot(diagram), { format: 'svg' }));
   writeFileSync('docs/reference.md', reference);
   const readme = readFileSync('README.md', 'utf8');
   const drawn = readme.replace(
     /(<!-- diagram: npm run docs -->\n)[\s\S]*?(\n<!-- end -->)/,
-    (_, begin, end) => `${begin}\`\`\`mermaid\n${mermaid(graph)}\n\`\`\`${end}`,
+    (_, begin, end) => `${begin}\`\`\`mermaid\n${mermaid(diagram)}\n\`\`\`${end}`,
   );
   writeFileSync('README.md', drawn);
 }

@@ -4,7 +4,7 @@ import { redis, result, send } from './app.ts';
 import { type Cluster, eventually } from './cluster.ts';
 
 /** Something written into each store, to be looked for later. */
-export interface Marks {
+export interface Sentinels {
   readonly key: string;
   readonly trace: string;
   /** A queue that no worker takes from, with one task in it. */
@@ -16,8 +16,8 @@ export interface Marks {
 
 const KV = '/v1/kv/app/e2e';
 
-/** Writes a mark into every store that keeps data. */
-export async function write(cluster: Cluster): Promise<Marks> {
+/** Writes a sentinel into every store that keeps data. */
+export async function write(cluster: Cluster): Promise<Sentinels> {
   const key = randomUUID();
   const task = await send(cluster, 'main.note', ['kept by the proofs', key]);
   const { trace } = await result<{ trace: string }>(cluster, task);
@@ -27,15 +27,15 @@ export async function write(cluster: Cluster): Promise<Marks> {
   if (consul.status !== 200) throw new Error(`Consul answers ${consul.status} to a write`);
   const time = Date.now() / 1000;
   const dashboard = await writeDashboard(cluster, key);
-  const marks = { key, trace, queue, time, dashboard };
-  // What is written is looked for at once: a mark that never was proves nothing later.
-  await eventually(async () => (await missing(cluster, marks)).length === 0, 90, 'every mark is found where it was written');
-  return marks;
+  const sentinels = { key, trace, queue, time, dashboard };
+  // What is written is looked for at once: a sentinel that never was proves nothing later.
+  await eventually(async () => (await missing(cluster, sentinels)).length === 0, 90, 'every sentinel is found where it was written');
+  return sentinels;
 }
 
-/** Says which marks are not there any more. */
-async function missing(cluster: Cluster, marks: Marks): Promise<readonly string[]> {
-  const { key, trace, queue, time, dashboard } = marks;
+/** Says which sentinels are not there any more. */
+async function missing(cluster: Cluster, sentinels: Sentinels): Promise<readonly string[]> {
+  const { key, trace, queue, time, dashboard } = sentinels;
   const { database, username } = cluster.profile.settings.arangodb;
   const [arangodb, kv, acl, tempo, loki, prometheus, grafana] = await Promise.all([
     cluster.http('arangodb', 8529, `/_db/${database}/_api/document/notes/${key}`, {
@@ -44,7 +44,7 @@ async function missing(cluster: Cluster, marks: Marks): Promise<readonly string[
     cluster.http('consul', 8500, `${KV}?raw`, { headers: await consulToken(cluster) }),
     cluster.http('consul', 8500, KV),
     cluster.http('tempo', 3200, `/api/traces/${trace}`),
-    cluster.http('loki', 3100, `/loki/api/v1/query_range?${lokiQuery(cluster, marks)}`),
+    cluster.http('loki', 3100, `/loki/api/v1/query_range?${lokiQuery(cluster, sentinels)}`),
     cluster.http('prometheus', 9090, `/api/v1/query?query=${encodeURIComponent('up{job="redis"}')}&time=${time}`),
     dashboard ? cluster.http('grafana', 3000, `/api/dashboards/uid/${dashboard}`, { headers: await grafanaLogin(cluster) }) : undefined,
   ]);
@@ -62,11 +62,11 @@ async function missing(cluster: Cluster, marks: Marks): Promise<readonly string[
   return lost.flatMap(([what, gone]) => (gone ? [what] : []));
 }
 
-/** Throws when a mark is not found within a minute: stores that start again may still read their logs. */
-export async function assertKept(cluster: Cluster, marks: Marks): Promise<void> {
+/** Throws when a sentinel is not found within a minute: stores that start again may still read their logs. */
+export async function assertKept(cluster: Cluster, sentinels: Sentinels): Promise<void> {
   let lost: readonly string[] = [];
   for (const end = performance.now() + 60_000; performance.now() < end; await pause(2000)) {
-    lost = await missing(cluster, marks).catch((error: Error) => [error.message]);
+    lost = await missing(cluster, sentinels).catch((error: Error) => [error.message]);
     if (lost.length === 0) return;
   }
   throw new Error(`lost: ${lost.join(', ')}`);
@@ -76,7 +76,7 @@ const basic = (user: string, password: string) => ({ authorization: `Basic ${Buf
 const consulToken = async (cluster: Cluster) => ({ 'x-consul-token': await cluster.secret('consul', 'app-token') });
 const grafanaLogin = async (cluster: Cluster) => basic('admin', await cluster.secret('grafana', 'admin-password'));
 
-function lokiQuery({ profile }: Cluster, { trace, time }: Marks): URLSearchParams {
+function lokiQuery({ profile }: Cluster, { trace, time }: Sentinels): URLSearchParams {
   const nanoseconds = (seconds: number) => `${Math.round(seconds)}000000000`;
   const query = `{service_name="${profile.settings.app.name}"} | trace_id="${trace}"`;
   return new URLSearchParams({ query, start: nanoseconds(time - 300), end: nanoseconds(time + 60), limit: '1000' });

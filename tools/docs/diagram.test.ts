@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Manifest } from '../../lib/render.ts';
-import { dot, graphOf, mermaid } from './graph.ts';
+import { diagramOf, dot, mermaid } from './diagram.ts';
 
 const labels = (name: string, role: string) => ({ 'app.kubernetes.io/name': name, 'app.kubernetes.io/component': role });
 const workload = (kind: string, name: string, role: string, ports: object[]): Manifest => ({
@@ -22,7 +22,7 @@ const policy = (name: string, from: string[], port: number, more: object = {}): 
   },
 });
 
-const graph = graphOf([
+const diagram = diagramOf([
   workload('StatefulSet', 'redis', 'broker', [{ name: 'redis', containerPort: 6379, protocol: 'TCP' }]),
   workload('Deployment', 'my-app', 'worker', []),
   workload('StatefulSet', 'prometheus', 'metrics', []),
@@ -30,8 +30,8 @@ const graph = graphOf([
   policy('my-app', [], 0, { egress: [{ to: [{ ipBlock: { cidr: '0.0.0.0/0' } }], ports: [{ port: 443, protocol: 'TCP' }] }] }),
 ]);
 
-test('the graph is what the policies allow, by the names of the ports', () => {
-  expect(graph.edges).toEqual([
+test('the diagram shows what the policies allow, by the names of the ports', () => {
+  expect(diagram.edges).toEqual([
     { from: 'my-app', to: 'redis', ports: ['redis'], kind: 'data' },
     { from: 'prometheus', to: 'redis', ports: ['redis'], kind: 'watch' },
     { from: 'my-app', to: 'outside', ports: ['443'], kind: 'data' },
@@ -39,7 +39,7 @@ test('the graph is what the policies allow, by the names of the ports', () => {
 });
 
 test('Mermaid shows the paths of data', () => {
-  expect(mermaid(graph).split('\n')).toEqual([
+  expect(mermaid(diagram).split('\n')).toEqual([
     'flowchart LR',
     '  redis[(redis)]',
     '  my_app[my-app]',
@@ -51,6 +51,6 @@ test('Mermaid shows the paths of data', () => {
 });
 
 test('Graphviz shows the others too, in grey', () => {
-  expect(dot(graph)).toContain('"my-app" -> "redis" [label="redis"]');
-  expect(dot(graph)).toContain('"prometheus" -> "redis" [color="#b0bec5", style=dashed, constraint=false]');
+  expect(dot(diagram)).toContain('"my-app" -> "redis" [label="redis"]');
+  expect(dot(diagram)).toContain('"prometheus" -> "redis" [color="#b0bec5", style=dashed, constraint=false]');
 });

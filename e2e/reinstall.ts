@@ -1,6 +1,6 @@
 import { type Cluster, eventually, run } from './cluster.ts';
-import type { Marks } from './marks.ts';
-import { assertKept } from './marks.ts';
+import type { Sentinels } from './sentinels.ts';
+import { assertKept } from './sentinels.ts';
 import type { Step } from './step.ts';
 
 /** What survives an uninstall: its uids before and after are the same. */
@@ -14,7 +14,7 @@ export async function kept(cluster: Cluster): Promise<string> {
 }
 
 /** Stopped by the command, and by kubectl alone. */
-export const again = (marks: () => Marks): readonly Step[] => [
+export const reinstall = (sentinels: () => Sentinels): readonly Step[] => [
   {
     name: 'down, then up: the data is there',
     async run(cluster) {
@@ -22,7 +22,7 @@ export const again = (marks: () => Marks): readonly Step[] => [
       const down = await cluster.must('down');
       const up = await cluster.must('up');
       if ((await kept(cluster)) !== before) throw new Error('a disk, a Secret or the namespace is another one than before');
-      await assertKept(cluster, marks());
+      await assertKept(cluster, sentinels());
       return `down ${down.seconds.toFixed(0)} s, up ${up.seconds.toFixed(0)} s`;
     },
   },
@@ -37,7 +37,7 @@ export const again = (marks: () => Marks): readonly Step[] => [
       if ((await kept(cluster)) !== before) throw new Error('a disk, a Secret or the namespace went with it');
       await cluster.applyFiles();
       await cluster.settle(180);
-      await assertKept(cluster, marks());
+      await assertKept(cluster, sentinels());
       return 'they do';
     },
   },

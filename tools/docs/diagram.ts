@@ -11,15 +11,15 @@ interface Edge {
 }
 
 /** What runs, by the name of its component, and who talks to whom. */
-export interface Graph {
+export interface Diagram {
   readonly nodes: readonly { readonly name: string; readonly role: string; readonly kind: string }[];
   readonly edges: readonly Edge[];
 }
 
 const NAME = 'app.kubernetes.io/name';
 
-/** Reads the graph off the policies of a profile. */
-export function graphOf(objects: readonly Manifest[]): Graph {
+/** Reads the diagram off the policies of a profile. */
+export function diagramOf(objects: readonly Manifest[]): Diagram {
   const workloads = objects.filter((object) => podOf(object));
   const nodes = workloads
     .map(({ kind, metadata }) => ({
@@ -54,9 +54,9 @@ export function graphOf(objects: readonly Manifest[]): Graph {
 }
 
 /** The paths of data as a Mermaid flowchart, which README viewers draw. */
-export function mermaid({ nodes, edges }: Graph): string {
+export function mermaid({ nodes, edges }: Diagram): string {
   const id = (name: string) => name.replaceAll('-', '_');
-  const shape = ({ name, kind }: Graph['nodes'][number]) =>
+  const shape = ({ name, kind }: Diagram['nodes'][number]) =>
     kind === 'StatefulSet' ? `${id(name)}[(${name})]` : kind === 'Job' ? `${id(name)}{{${name}}}` : `${id(name)}[${name}]`;
   const data = edges.filter(({ kind }) => kind === 'data');
   const outside = data.some(({ to }) => to === 'outside') ? ['  outside([object storage])'] : [];
@@ -71,7 +71,7 @@ export function mermaid({ nodes, edges }: Graph): string {
 const COLOURS: Readonly<Record<string, string>> = { StatefulSet: '#d7e8fa', Deployment: '#e3f3df', Job: '#f5ecd4' };
 
 /** All paths for Graphviz: those of data in full, watching ones in grey. */
-export function dot({ nodes, edges }: Graph): string {
+export function dot({ nodes, edges }: Diagram): string {
   const lines = [
     'digraph platform {',
     '  graph [rankdir=LR, nodesep=0.25, ranksep=1.1, pad=0.3, bgcolor=white, fontname="sans-serif"]',
