@@ -7,7 +7,7 @@ import type { Profile } from './profile.ts';
 const FIELD_MANAGER = 'platform';
 
 /** What came of applying one object. */
-export interface Change {
+export interface AppliedObject {
   /** `StatefulSet redis`. */
   readonly object: string;
   readonly did: 'created' | 'changed' | 'unchanged';
@@ -23,7 +23,7 @@ export const nameOf = ({ kind, metadata }: Manifest): string => `${kind} ${metad
  * Applies objects, server-side and under one field manager, and says what that changed. Removes nothing.
  * Throws a UserError when somebody else owns a field with another value, unless they are to be taken back.
  */
-export async function apply(kubectl: Kubectl, objects: readonly Manifest[], takeBack = false): Promise<readonly Change[]> {
+export async function apply(kubectl: Kubectl, objects: readonly Manifest[], takeBack = false): Promise<readonly AppliedObject[]> {
   if (objects.length === 0) return [];
   const stdin = listOf(objects);
   const before = byName(await kubectl.objects(['get', '--filename=-', '--ignore-not-found'], { stdin, seconds: 60 }));

@@ -6,7 +6,7 @@ import { confirmedContext } from './confirm.ts';
 import { Kubectl } from './kubectl.ts';
 import { Live } from './output.ts';
 import { type Profile, profileOf } from './profile.ts';
-import { complete, ensure, type Outcome } from './secrets/ensure.ts';
+import { complete, ensure, type SecretOutcome } from './secrets/ensure.ts';
 import { type EnvFile, envFile } from './secrets/env-file.ts';
 import { needed, type SecretValues } from './secrets/generate.ts';
 import { rotate } from './secrets/rotate.ts';
@@ -80,7 +80,7 @@ export async function ensureSecrets(
   kubectl: Kubectl,
   profile: Profile,
   fromEnv: SecretValues = new Map(),
-): Promise<ReadonlyMap<string, Outcome>> {
+): Promise<ReadonlyMap<string, SecretOutcome>> {
   return (await ensure(kubectl, profile, fromEnv)).outcomes;
 }
 
@@ -104,7 +104,7 @@ function competing({ name }: Profile, changes: boolean): string {
   return `the External Secrets Operator makes the Secrets of the profile ${name} (settings.externalSecrets): ${instead}; without the operator, take externalSecrets out of the profile or give --anyway`;
 }
 
-function words(name: string, count: number, outcome: Outcome): readonly string[] {
+function words(name: string, count: number, outcome: SecretOutcome): readonly string[] {
   if (outcome === 'created') return [`created   ${name} (${count} key${count === 1 ? '' : 's'})`];
   if (outcome === 'unchanged') return [`unchanged ${name}`];
   return outcome.added.map((key) => `added     ${name}/${key}`);

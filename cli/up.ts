@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import colors from 'picocolors';
-import { apply, type Change, snapshot, workloadsOf } from './cluster.ts';
+import { type AppliedObject, apply, snapshot, workloadsOf } from './cluster.ts';
 import type { Command, Values } from './command.ts';
 import { confirmedContext } from './confirm.ts';
 import { type Diagnosis, diagnose } from './diagnose.ts';
@@ -113,8 +113,8 @@ async function prepare(kubectl: Kubectl, profile: Profile, live: Live): Promise<
   if (found.length > 0) throw new UserError(found.join('\n'));
 }
 
-function summary(changes: readonly Change[]): string {
-  const count = (did: Change['did']) => changes.filter((change) => change.did === did).length;
+function summary(changes: readonly AppliedObject[]): string {
+  const count = (did: AppliedObject['did']) => changes.filter((change) => change.did === did).length;
   const changed = changes.filter(({ did }) => did === 'changed').map(({ object }) => object);
   if (count('created') + changed.length === 0) return `0 changes: all ${changes.length} objects are as they should be`;
   const names = changed.length > 0 && changed.length <= 8 ? ` (${changed.join(', ')})` : '';
@@ -122,12 +122,12 @@ function summary(changes: readonly Change[]): string {
 }
 
 /** How a workload is at the end, and after how many seconds it was ready. */
-interface Outcome extends Diagnosis {
+interface WorkloadOutcome extends Diagnosis {
   readonly seconds: number;
 }
 
 /** Shows every workload until all are ready, one is stuck for longer than STUCK_TIMEOUT, or the time is over. */
-async function wait(kubectl: Kubectl, profile: Profile, live: Live, timeout: number): Promise<readonly Outcome[]> {
+async function wait(kubectl: Kubectl, profile: Profile, live: Live, timeout: number): Promise<readonly WorkloadOutcome[]> {
   const start = performance.now();
   const passed = () => Math.round((performance.now() - start) / 1000);
   const workloads = workloadsOf(profile);

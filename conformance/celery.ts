@@ -3,7 +3,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Manifest } from '../lib/render.ts';
 import { type Check, containersOf, type Service } from './check.ts';
-import type { Change, Pod } from './pod.ts';
+import type { Pod, PodOverrides } from './pod.ts';
 import { eventually, type Program } from './program.ts';
 import type { Sandbox } from './sandbox.ts';
 
@@ -27,10 +27,10 @@ async function broker(sandbox: Sandbox) {
 }
 
 /** A worker that consumes, and its broker. */
-async function consuming(sandbox: Sandbox, change: Change = {}) {
+async function consuming(sandbox: Sandbox, overrides: PodOverrides = {}) {
   const redis = await broker(sandbox);
   const pod = sandbox.pod('Deployment', pool(sandbox.manifests));
-  const worker = pod.start(undefined, change);
+  const worker = pod.start(undefined, overrides);
   await pod.until('readiness', 30);
   return { redis, pod, worker };
 }
@@ -138,13 +138,13 @@ const worker: readonly Check[] = [
   {
     name: 'SIGKILL in mid-task: another worker does it again (the visibility timeout made 5 s)',
     async run(sandbox) {
-      const change = { env: { PLATFORM_VISIBILITY_TIMEOUT_SECONDS: '5' } };
-      const { pod, worker } = await consuming(sandbox, change);
+      const overrides = { env: { PLATFORM_VISIBILITY_TIMEOUT_SECONDS: '5' } };
+      const { pod, worker } = await consuming(sandbox, overrides);
       const task = await slow(pod, 3);
       await eventually(received(worker, task), 20, 'the task runs');
       await worker.kill();
       await pause(6000);
-      const next = pod.start(undefined, change);
+      const next = pod.start(undefined, overrides);
       await eventually(succeeded(next, task), 60, 'the next worker does the task');
     },
     within: 120,

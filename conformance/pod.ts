@@ -17,7 +17,7 @@ export interface ExecResult {
 }
 
 /** What a check does otherwise than the manifest, and says so in its name. */
-export interface Change {
+export interface PodOverrides {
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: (args: readonly string[]) => readonly string[];
 }
@@ -67,14 +67,14 @@ export class Pod {
   }
 
   /** Starts a container with its very command, arguments, variables and files. */
-  start(container?: string, change: Change = {}): Program {
+  start(container?: string, overrides: PodOverrides = {}): Program {
     const found = this.container(container);
-    const args = (found.args ?? []).map((each) => this.expand(each, found, change));
-    const command = found.command?.map((each) => this.expand(each, found, change)) ?? this.entrypoint(found, args);
+    const args = (found.args ?? []).map((each) => this.expand(each, found, overrides));
+    const command = found.command?.map((each) => this.expand(each, found, overrides)) ?? this.entrypoint(found, args);
     const program = new Program(
       found.name === this.name ? this.name : `${this.name}/${found.name}`,
-      this.sandbox.box(this.name, this.pause, this.mounts(found), [...command, ...(change.args ? change.args(args) : args)]),
-      this.env(found, change),
+      this.sandbox.box(this.name, this.pause, this.mounts(found), [...command, ...(overrides.args ? overrides.args(args) : args)]),
+      this.env(found, overrides),
     );
     this.sandbox.add(program);
     return program;
@@ -83,7 +83,7 @@ export class Pod {
   /** Runs a command in the container as `kubectl exec` would. */
   async exec(
     command: readonly string[],
-    options: { readonly container?: string; readonly stdin?: string; readonly seconds?: number } & Change = {},
+    options: { readonly container?: string; readonly stdin?: string; readonly seconds?: number } & PodOverrides = {},
   ): Promise<ExecResult> {
     const { container, stdin, seconds = 30 } = options;
     const found = this.container(container);
@@ -180,7 +180,7 @@ export class Pod {
     ]);
   }
 
-  private env(container: ContainerManifest, change: Change): Record<string, string> {
+  private env(container: ContainerManifest, overrides: PodOverrides): Record<string, string> {
     const env: Record<string, string> = { PATH: this.sandbox.path, HOME: '/tmp', HOSTNAME: this.name };
     for (const { name, value, valueFrom } of container.env ?? []) {
       if (value !== undefined) env[name] = value.replace(/\$\((\w+)\)/g, (all, other: string) => env[other] ?? all);
@@ -188,7 +188,7 @@ export class Pod {
       else if (valueFrom?.fieldRef) env[name] = this.field(valueFrom.fieldRef.fieldPath);
       else throw new Error(`${this.name}: where ${name} comes from is not known here`);
     }
-    return { ...env, ...change.env };
+    return { ...env, ...overrides.env };
   }
 
   private field(path: string): string {
@@ -203,8 +203,8 @@ export class Pod {
     return value;
   }
 
-  private expand(text: string, container: ContainerManifest, change: Change): string {
-    const env = this.env(container, change);
+  private expand(text: string, container: ContainerManifest, overrides: PodOverrides): string {
+    const env = this.env(container, overrides);
     return text.replace(/\$\((\w+)\)/g, (all, name: string) => env[name] ?? all);
   }
 

@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import { amountOf } from '../lib/quantity.ts';
 import type { Manifest } from '../lib/render.ts';
 import { behindShell, type Check, containersOf, replaceIn, type Service } from './check.ts';
-import type { Change, Pod } from './pod.ts';
+import type { Pod, PodOverrides } from './pod.ts';
 import { eventually } from './program.ts';
 import { remoteWrite } from './protobuf.ts';
 import type { Sandbox } from './sandbox.ts';
@@ -15,13 +15,13 @@ const RULES = '/etc/prometheus/rules.yaml';
 const MINUTE = 60_000;
 
 /** The server, up and ready. */
-async function up(sandbox: Sandbox, change: Change = {}) {
+async function up(sandbox: Sandbox, overrides: PodOverrides = {}) {
   const pod = sandbox.pod('StatefulSet', 'prometheus');
-  return { pod, server: await start(pod, change) };
+  return { pod, server: await start(pod, overrides) };
 }
 
-async function start(pod: Pod, change: Change = {}) {
-  const server = pod.start('prometheus', change);
+async function start(pod: Pod, overrides: PodOverrides = {}) {
+  const server = pod.start('prometheus', overrides);
   await pod.until('startup', 20);
   return server;
 }

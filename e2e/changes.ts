@@ -5,7 +5,7 @@ import { copy, edit } from './project.ts';
 import type { Step } from './step.ts';
 
 /** One setting changed, and the workloads that read it. */
-interface Change {
+interface SettingChange {
   readonly what: string;
   readonly file: string;
   readonly from: string;
@@ -14,7 +14,7 @@ interface Change {
   readonly rolls: readonly string[];
 }
 
-const changes: readonly Change[] = [
+const changes: readonly SettingChange[] = [
   { what: 'a config value', file: 'settings/index.ts', from: "debug: 'basic'", to: "debug: 'normal'", rolls: ['otel-collector-0'] },
   { what: 'an image', file: 'settings/images.ts', from: 'docker.io/grafana/grafana:13.2.3', to: pinned, rolls: ['grafana'] },
   {

@@ -52,7 +52,7 @@ export function most(moments: readonly Uses[]): Uses {
 }
 
 /** What answers for each workload: the version that its program names, or `STANDIN`. */
-export type Programs = ReadonlyMap<string, string>;
+export type ProgramVersions = ReadonlyMap<string, string>;
 
 /** A program that answers as the product does, of which it says nothing more: its memory and CPU are not the product's. */
 export const STANDIN = 'stand-in';
@@ -72,7 +72,7 @@ const VERSION: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What answers for each workload that runs. A stand-in's log begins with saying that it is one. */
-export async function programsOf(cluster: Cluster): Promise<Programs> {
+export async function programsOf(cluster: Cluster): Promise<ProgramVersions> {
   const pods = await cluster.pods();
   const answers = pods.map(async ({ metadata, spec }): Promise<[string, string]> => {
     const { 'app.kubernetes.io/instance': instance = '', 'app.kubernetes.io/name': name = '' } = metadata.labels ?? {};
@@ -87,7 +87,7 @@ export async function programsOf(cluster: Cluster): Promise<Programs> {
 }
 
 /** The workloads that a stand-in answers for. */
-export function standinsAmong(programs: Programs): readonly string[] {
+export function standinsAmong(programs: ProgramVersions): readonly string[] {
   return [...programs].flatMap(([name, program]) => (program === STANDIN ? [name] : [])).sort();
 }
 
@@ -100,7 +100,7 @@ export function usage(
   starts: readonly Start[],
   idle: Uses,
   load: Uses,
-  programs: Programs,
+  programs: ProgramVersions,
 ): readonly (readonly string[])[] {
   const mebibytes = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`;
   const millis = (cores: number) => `${Math.round(cores * 1000)} m`;
@@ -142,7 +142,7 @@ export function sizeOf(cluster: Cluster): string {
 export type Table = readonly (readonly string[])[];
 
 /** The page docs/measured.md. */
-export async function record(cluster: Cluster, used: Table, proven: Table, programs: Programs): Promise<string> {
+export async function record(cluster: Cluster, used: Table, proven: Table, programs: ProgramVersions): Promise<string> {
   const { serverVersion } = JSON.parse(await cluster.kubectl.run(['version', '--output=json']));
   const [node] = await cluster.kubectl.objects(['get', 'nodes']);
   const { cpu, memory } = node?.status.capacity ?? {};
@@ -160,7 +160,7 @@ interface Measured {
   readonly images: readonly string[];
   readonly used: Table;
   readonly proven: Table;
-  readonly programs: Programs;
+  readonly programs: ProgramVersions;
 }
 
 /** The text of that page. */

@@ -9,7 +9,7 @@ test('a pod of a StatefulSet gets a disk by template', () => {
   expect(mount.volume).toBeUndefined();
 });
 
-test('a standing disk is a claim that no prune takes away', () => {
+test('a PersistentVolumeClaim is one that no prune takes away', () => {
   const claim = rendered((chart) => persistentVolumeClaim(chart, 'tempo', Size.gibibytes(2), shared))('PersistentVolumeClaim');
   expect(claim.metadata).toMatchObject({
     name: 'tempo',

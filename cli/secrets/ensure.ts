@@ -7,10 +7,10 @@ import { VARIABLES } from './env-file.ts';
 import { generate, needed, type SecretValues } from './generate.ts';
 
 /** What became of one Secret. */
-export type Outcome = 'created' | 'unchanged' | { readonly added: readonly string[] };
+export type SecretOutcome = 'created' | 'unchanged' | { readonly added: readonly string[] };
 
 interface Ensured {
-  readonly outcomes: ReadonlyMap<string, Outcome>;
+  readonly outcomes: ReadonlyMap<string, SecretOutcome>;
   /** Keys that hold another value than the one that was given: `secret/key`. */
   readonly kept: readonly string[];
 }

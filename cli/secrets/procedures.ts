@@ -3,7 +3,7 @@ import type { secrets as listed } from '../../settings/secrets.ts';
 import { UserError } from '../user-error.ts';
 import { base64 } from './ensure.ts';
 import type { Reader } from './generate.ts';
-import { type JsonResponse, type Rotation, type Step, Untouched } from './rotation.ts';
+import { type JsonResponse, type Rotation, type RotationStep, Untouched } from './rotation.ts';
 
 /** Seconds that a server may take to know a new token. */
 const TOKEN_TIMEOUT = 60;
@@ -12,7 +12,7 @@ const TOKEN_TIMEOUT = 60;
 export interface Procedure {
   /** What else a person should know before. */
   readonly meanwhile: string;
-  readonly steps: (rotation: Rotation) => Promise<readonly Step[]> | readonly Step[];
+  readonly steps: (rotation: Rotation) => Promise<readonly RotationStep[]> | readonly RotationStep[];
 }
 
 const basic = (user: string, password: string) => ({ authorization: `Basic ${base64(`${user}:${password}`)}` });

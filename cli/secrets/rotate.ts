@@ -5,7 +5,7 @@ import { UserError } from '../user-error.ts';
 import { read } from './ensure.ts';
 import { needed, type Reader, readers, type SecretValues } from './generate.ts';
 import { type Procedure, procedures } from './procedures.ts';
-import { called, Rotation, type Step, Untouched } from './rotation.ts';
+import { called, Rotation, type RotationStep, Untouched } from './rotation.ts';
 
 interface Options {
   readonly given: SecretValues;
@@ -49,7 +49,7 @@ export async function rotate(kubectl: Kubectl, profile: Profile, path: string, {
 }
 
 /** Takes the steps one after the other. Throws a UserError that says how things stand when one fails. */
-async function take(steps: readonly Step[], path: string, say: (line: string) => void): Promise<void> {
+async function take(steps: readonly RotationStep[], path: string, say: (line: string) => void): Promise<void> {
   let final = false;
   for (const [at, { words, run, final: last }] of steps.entries()) {
     say(words);
@@ -70,7 +70,7 @@ async function take(steps: readonly Step[], path: string, say: (line: string) =>
 }
 
 /** Undoes what was done, the last first; also the step that failed, which may have been done before its answer was lost. */
-async function takeBack(steps: readonly Step[]): Promise<string> {
+async function takeBack(steps: readonly RotationStep[]): Promise<string> {
   for (const { undo } of steps.toReversed()) {
     try {
       await undo?.();

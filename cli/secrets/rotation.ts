@@ -14,7 +14,7 @@ const ROLLOUT_TIMEOUT = 900;
 export class Untouched extends UserError {}
 
 /** One thing that is done, and how it is taken back when a later one fails before the Secret has the new value. */
-export interface Step {
+export interface RotationStep {
   readonly words: string;
   readonly run: () => Promise<void>;
   readonly undo?: () => Promise<void>;
@@ -23,10 +23,10 @@ export interface Step {
 }
 
 /** A workload that runs in the cluster. */
-type Workload = Pick<Reader, 'kind' | 'name'>;
+type WorkloadRef = Pick<Reader, 'kind' | 'name'>;
 
 /** `statefulset/redis`, as kubectl takes it. */
-export const called = ({ kind, name }: Workload): string => `${kind.toLowerCase()}/${name}`;
+export const called = ({ kind, name }: WorkloadRef): string => `${kind.toLowerCase()}/${name}`;
 
 /** One key on its way from the old value to the new. */
 export class Rotation {
@@ -74,7 +74,7 @@ export class Rotation {
     return `${this.key}.new`;
   }
 
-  keep(service: string): Step {
+  keep(service: string): RotationStep {
     return {
       words: `keeps the new value in the Secret as ${this.beside} until ${service} has it`,
       run: async () => {
@@ -88,7 +88,7 @@ export class Rotation {
   }
 
   /** The new value into the Secret, with other keys that change with it. */
-  store(...others: readonly string[]): Step {
+  store(...others: readonly string[]): RotationStep {
     const { name } = this.secret.metadata;
     const also = others.flatMap((key) => {
       const value = this.given.get(`${name}/${key}`);
@@ -115,7 +115,7 @@ export class Rotation {
   }
 
   /** Restarts what reads the key and is chosen, and waits for it. No step where nothing of it is there. */
-  restart(chosen: (reader: Reader) => boolean): readonly Step[] {
+  restart(chosen: (reader: Reader) => boolean): readonly RotationStep[] {
     const workloads = [...new Set(this.readers.filter(chosen).map(called))];
     if (workloads.length === 0) return [];
     return [
@@ -132,7 +132,7 @@ export class Rotation {
   }
 
   /** Runs the profile's Job of that name again: it brings what the Secret says into the service. */
-  rerun(job: string): Step {
+  rerun(job: string): RotationStep {
     const found = [...this.profile.files.values()].flat().find(({ kind, metadata }) => kind === 'Job' && isFrom(metadata.name, job));
     if (!found) throw new UserError(`the profile ${this.profile.name} has no Job ${job}-…, which brings this value into its service`);
     const { name } = found.metadata;

@@ -19,7 +19,7 @@ export interface Destination {
   readonly protocol: string;
 }
 
-interface ServicePort {
+interface PortMapping {
   readonly port: number;
   readonly targetPort: string | number;
   readonly protocol?: string;
@@ -104,7 +104,7 @@ export function resolve(platform: Platform, from: Workload, { host, port }: Ment
   const destinations = workloads.flatMap((workload) => {
     const declared = workload.pod.containers.flatMap(({ ports = [] }) => ports);
     // A pod's own name leads to the pod, whatever ports the Service lists.
-    const wanted: readonly ServicePort[] = pod
+    const wanted: readonly PortMapping[] = pod
       ? declared.map(({ name, containerPort, protocol }) => ({ port: containerPort, targetPort: name, protocol }))
       : (service?.spec.ports ?? []);
     return wanted.flatMap((each) => {

@@ -1,12 +1,12 @@
 import { type Mention, mentions, resolve } from './addresses.ts';
 import { type Finding, matches, type Platform, type Workload } from './platform.ts';
 
-interface Port {
+interface PolicyPort {
   readonly port: number;
   readonly protocol: string;
 }
 interface PolicyRule {
-  readonly ports?: readonly Port[];
+  readonly ports?: readonly PolicyPort[];
   readonly to?: readonly PolicyPeer[];
   readonly from?: readonly PolicyPeer[];
 }
@@ -19,7 +19,7 @@ interface PolicyPeer {
 type Pods = Pick<Workload, 'labels'>;
 
 /** Whether a rule of the pods' policies lets them exchange `port` with the others. */
-export function allows(platform: Platform, workload: Pods, way: 'egress' | 'ingress', other: Pods, port: Port): boolean {
+export function allows(platform: Platform, workload: Pods, way: 'egress' | 'ingress', other: Pods, port: PolicyPort): boolean {
   return platform.of('NetworkPolicy').some(({ spec }) => {
     if (!matches(spec.podSelector.matchLabels ?? {}, workload.labels)) return false;
     const rules: readonly PolicyRule[] = spec[way] ?? [];
@@ -78,13 +78,13 @@ export function* openPaths(platform: Platform): Iterable<Finding> {
 /** No policy allows a path that no config uses. */
 export function* usedPaths(platform: Platform): Iterable<Finding> {
   const named = platform.workloads.map((workload) => ({ workload, mentions: mentions(platform, workload) }));
-  const uses = (from: Workload, to: Workload, { port, protocol }: Port, all: readonly Mention[]) =>
+  const uses = (from: Workload, to: Workload, { port, protocol }: PolicyPort, all: readonly Mention[]) =>
     all.some(
       (mention) =>
         (mention.port !== undefined || from === to) &&
         resolve(platform, from, mention)?.some((end) => end.workload === to && end.port === port && end.protocol === protocol),
     );
-  const leaves = (port: Port, all: readonly Mention[], text: string) =>
+  const leaves = (port: PolicyPort, all: readonly Mention[], text: string) =>
     platform.facts.externals.some(
       (external) =>
         external.endsWith(`:${port.port}`) &&

@@ -1,5 +1,5 @@
 /** One alert, in Prometheus' own words. */
-interface Rule {
+interface AlertingRule {
   readonly alert: string;
   readonly expr: string;
   /** How long `expr` has to hold before the alert fires: `0m` where a single burst matters. */
@@ -17,5 +17,5 @@ interface Rule {
 /** Alerts on one topic. */
 export interface RuleGroup {
   readonly name: string;
-  readonly rules: readonly Rule[];
+  readonly rules: readonly AlertingRule[];
 }
