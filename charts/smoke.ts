@@ -62,7 +62,7 @@ const WAITS = {
 /** Seconds until the script runs: the pod is scheduled and its image pulled. */
 const START = 60;
 
-/** A Job that asks the running platform for everything it promises. It is a guest: no other file changes with it. */
+/** A Job that asks the running platform for everything it promises. It is ephemeral: no other file changes with it. */
 export class Smoke extends Chart {
   constructor(scope: Construct, id: string, shared: Shared, props: SmokeProps) {
     super(scope, id, shared);

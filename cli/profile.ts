@@ -36,12 +36,12 @@ export function profileOf(name: string | undefined): Profile {
   const findings = [...problems, ...app.node.validate()];
   if (findings.length > 0) throw new UserError(findings.join('\n'));
   const all = [...manifests(app)];
-  const visits = ([file]: (typeof all)[number]) => file.startsWith('smoke/');
+  const isSmoke = ([file]: (typeof all)[number]) => file.startsWith('smoke/');
   return {
     name,
     settings,
     namespace: settings.shared.namespace,
-    files: new Map(all.filter((each) => !visits(each))),
-    smoke: all.filter(visits).flatMap(([, objects]) => objects),
+    files: new Map(all.filter((each) => !isSmoke(each))),
+    smoke: all.filter(isSmoke).flatMap(([, objects]) => objects),
   };
 }

@@ -73,11 +73,11 @@ test('policies select by the name alone, as those pods carry it', () => {
 test.each(['dev', 'prod'])('the quota of %s has room for the Job and all pods, beside a rollout', (name) => {
   const { files, smoke, ...rest } = profileOf(name);
   const graph = graphOf({ files, smoke, ...rest });
-  const guests = graph.callers.map((caller) => {
+  const probePods = graph.callers.map((caller) => {
     const { metadata, spec } = podFor(caller, graph, smoke, []);
     return { apiVersion: 'v1', kind: 'Job', metadata, spec: { template: { metadata, spec } } };
   });
-  const platform = new Platform(new Map([...files, ['smoke', [...smoke, ...guests]]]), { secrets: {}, externals: [], immutable: {} });
+  const platform = new Platform(new Map([...files, ['smoke', [...smoke, ...probePods]]]), { secrets: {}, externals: [], immutable: {} });
   expect([...quota(platform)].map(({ wrong }) => wrong)).toEqual([]);
 });
 

@@ -50,20 +50,20 @@ test('an ephemeral component brings the policies that let it in, and leaves thos
   const policy = policies((chart) => {
     const server = component(chart, 'server').serve({ http: 80, dns: { udp: 53 } });
     const props = { role: 'test', image: 'example.org/test:1', ephemeral: true };
-    const guest = new Component(chart, 'guest', shared, props);
-    guest.connect(server.at.http);
-    guest.connect(server.at.dns);
+    const ephemeral = new Component(chart, 'ephemeral', shared, props);
+    ephemeral.connect(server.at.http);
+    ephemeral.connect(server.at.dns);
   });
   expect(policy('server').ingress).toBeUndefined();
-  expect(policy('guest-to-server')).toEqual({
+  expect(policy('ephemeral-to-server')).toEqual({
     podSelector: pods('server').podSelector,
     policyTypes: ['Ingress'],
     ingress: [
-      { from: [pods('guest')], ports: [{ port: 80, protocol: 'TCP' }] },
-      { from: [pods('guest')], ports: [{ port: 53, protocol: 'UDP' }] },
+      { from: [pods('ephemeral')], ports: [{ port: 80, protocol: 'TCP' }] },
+      { from: [pods('ephemeral')], ports: [{ port: 53, protocol: 'UDP' }] },
     ],
   });
-  expect(policy('guest').egress?.slice(1).length).toBe(2);
+  expect(policy('ephemeral').egress?.slice(1).length).toBe(2);
 });
 
 test('a component needs no rule to reach itself, unless it is several pods', () => {

@@ -3,8 +3,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-// Breaks the sources, one small mistake at a time, and shows what catches it: a rule at synth, the validation of the settings, or the compiler.
-// Exit status 1 when one survives.
+// Breaks the sources, one small mistake at a time, and shows what catches it: a rule at synth, the validation of the settings,
+// or the compiler. Exit status 1 when one survives.
 
 /** What is broken: the file, what stands there, and what somebody wrote instead. */
 const mutations: readonly (readonly [what: string, file: string, from: string, to: string])[] = [

@@ -1,7 +1,7 @@
 import { amountOf } from '../../lib/quantity.ts';
 import type { Manifest } from '../../lib/render.ts';
 
-/** Disks of the manifests that are not bound, or smaller than there. */
+/** Disks of the manifests that are not bound, or are smaller than the manifests ask for. */
 export function disks(
   expected: readonly Manifest[],
   there: readonly Manifest[],
