@@ -10,9 +10,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -49,11 +51,31 @@ def eventually(question, seconds=15):
     return answer
 
 
+def keeper(folder):
+    """Answers as a store of OTLP by HTTP, and keeps each request's JSON as a line of `traces.json`, `logs.json` or `metrics.json`."""
+
+    class Keeper(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            with (folder / f"{self.path.rpartition('/')[2]}.json").open("ab") as file:
+                file.write(body + b"\n")
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_):
+            pass
+
+    return Keeper
+
+
 class Platform:
     """What the app finds in its cluster, on loopback."""
 
     def __init__(self, folder):
-        self.folder, self.programs = folder, []
+        self.folder, self.programs, self.store = folder, [], None
         self.redis, self.arango, self.consul, self.otlp, *self.more = free_ports(7)
         redis = f"redis://:{REDIS}@127.0.0.1:{self.redis}"
         self.env = {
@@ -97,13 +119,16 @@ class Platform:
         subprocess.run([sys.executable, "-B", str(CHARTS / "arangodb/bootstrap.py")], env=env, check=True, capture_output=True, timeout=30)
 
     def collector(self):
-        kinds = ("traces", "logs", "metrics")
+        """Hands what it is sent to a server here, which appends it to a file for each signal."""
+        self.store = ThreadingHTTPServer(("127.0.0.1", 0), keeper(self.folder))
+        threading.Thread(target=self.store.serve_forever, daemon=True).start()
+        to_store = {"endpoint": f"http://127.0.0.1:{self.store.server_port}", "encoding": "json", "compression": "none"}
         config = {
             "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": f"127.0.0.1:{self.otlp}"}}}},
-            "exporters": {f"file/{kind}": {"path": str(self.folder / f"{kind}.json"), "flush_interval": "100ms"} for kind in kinds},
+            "exporters": {"otlp_http": to_store},
             "service": {
                 "telemetry": {"metrics": {"level": "none"}},
-                "pipelines": {kind: {"receivers": ["otlp"], "exporters": [f"file/{kind}"]} for kind in kinds},
+                "pipelines": {kind: {"receivers": ["otlp"], "exporters": ["otlp_http"]} for kind in ("traces", "logs", "metrics")},
             },
         }
         (self.folder / "collector.yaml").write_text(json.dumps(config))
@@ -154,6 +179,8 @@ class Platform:
         return total
 
     def close(self):
+        if self.store:
+            self.store.shutdown()
         for each in reversed(self.programs):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(each.pid, signal.SIGKILL)
