@@ -7,7 +7,7 @@ import { goMemory, http, type Resources, tcp } from '../lib/pod.ts';
 import { BUCKET_VARIABLES, type Bucket, bucketEnv, bucketKeys, endpointOf } from '../lib/s3.ts';
 import type { ScrapeTarget } from '../lib/scrape-target.ts';
 import type { SecretRef } from '../lib/secret.ts';
-import { LARGEST_REQUEST, LATEST_ARRIVAL } from '../lib/telemetry.ts';
+import { LARGEST_ATTRIBUTES, LARGEST_PUSH, LARGEST_REQUEST, LATEST_ARRIVAL } from '../lib/telemetry.ts';
 import { statefulSet } from '../lib/workload.ts';
 import { lokiMemory } from './loki/memory.ts';
 
@@ -21,8 +21,6 @@ const STREAM = [
   ...['service.name', 'service.namespace', 'deployment.environment.name', 'k8s.cluster.name', 'k8s.namespace.name', 'k8s.container.name'],
   ...['k8s.deployment.name', 'k8s.statefulset.name', 'k8s.daemonset.name', 'k8s.cronjob.name'],
 ];
-/** How much larger a push is than the batch it was: a resource's attributes are copied into each of its records. */
-const COPIES = 8;
 
 export interface LokiSettings {
   readonly resources: Resources;
@@ -53,7 +51,7 @@ export class Loki extends Chart {
     const store = bucket ? 's3' : 'filesystem';
     const memory = lokiMemory(props.resources.memory);
     const cache = (megabytes: number) => ({ embedded_cache: { enabled: true, max_size_mb: megabytes } });
-    const push = COPIES * LARGEST_REQUEST.toMebibytes();
+    const push = LARGEST_PUSH.toMebibytes();
 
     const file = config(component, () => ({
       'loki.yaml': yaml({
@@ -79,7 +77,7 @@ export class Loki extends Chart {
         },
         ingester: {
           wal: { replay_memory_ceiling: `${memory.replay}MB` },
-          // A line is taken in until it is half of this older than the newest of its stream.
+          // Loki accepts a line that is older than its stream's newest by up to half of this.
           max_chunk_age: `${2 * LATEST_ARRIVAL.toHours()}h`,
         },
         chunk_store_config: { chunk_cache_config: cache(memory.chunkCache) },
@@ -87,10 +85,13 @@ export class Loki extends Chart {
         query_range: { results_cache: { cache: cache(memory.resultCache) } },
         limits_config: {
           retention_period: `${props.retention.toHours()}h`,
-          ingestion_rate_mb: push / 2,
+          ingestion_rate_mb: push,
           // A push over the burst would never get through.
-          ingestion_burst_size_mb: push,
+          ingestion_burst_size_mb: 2 * push,
           max_line_size: `${LARGEST_REQUEST.toMebibytes()}MB`,
+          max_structured_metadata_size: `${LARGEST_ATTRIBUTES.toKibibytes()}KB`,
+          // By default, no query may look back further than 721 hours.
+          max_query_length: `${Math.max(721, props.retention.toHours() + 1)}h`,
         },
         // Retention is enforced only where the compactor has it enabled.
         compactor: { working_directory: '/loki/compactor', retention_enabled: true, delete_request_store: store },

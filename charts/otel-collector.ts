@@ -5,7 +5,7 @@ import { config, yaml } from '../lib/config.ts';
 import type { Disk } from '../lib/disk.ts';
 import { goMemory, http, type Resources, tcp } from '../lib/pod.ts';
 import type { ScrapeTarget } from '../lib/scrape-target.ts';
-import { LARGEST_REQUEST } from '../lib/telemetry.ts';
+import { LARGEST_REQUEST, PUSHED_RECORDS } from '../lib/telemetry.ts';
 import { deploymentPerDisk } from '../lib/workload.ts';
 
 const OTLP = { 'otlp-grpc': 4317, 'otlp-http': 4318 };
@@ -42,7 +42,7 @@ export class OtelCollector extends Chart {
     super(scope, id, shared);
     const component = new Component(this, id, shared, { role: 'telemetry', image: props.image });
     const service = component.serve({ ...OTLP, ...METRICS, ...HEALTH });
-    // Each pod counts for itself, also while it is not ready.
+    // Prometheus scrapes each pod, ready or not.
     const each = component.serve(METRICS, { name: `${id}-pods`, headless: true, publishNotReadyAddresses: true });
 
     const traces = component.connect(props.traces);
@@ -57,7 +57,9 @@ export class OtelCollector extends Chart {
       sending_queue: { storage: 'file_storage', sizer: 'bytes', queue_size: queue.capacity, num_consumers: 4, ...(batch && { batch }) },
       retry_on_failure: { max_elapsed_time: '0s' },
     });
-    const batched = delivery({ sizer: 'bytes', min_size: largest / 4, max_size: largest });
+    const inBytes = delivery({ sizer: 'bytes', min_size: largest / 4, max_size: largest });
+    // Requests are split and not merged: what Loki makes of a push depends on the number of its records.
+    const inRecords = delivery({ sizer: 'items', min_size: 1, max_size: PUSHED_RECORDS });
     // Without suffixes the names are those of the collector's own documentation, whatever its release adds by default.
     const prometheusReader = { host: '0.0.0.0', port: METRICS.metrics, without_type_suffix: true, without_units: true };
     const pipeline = (exporter: string) => ({
@@ -77,8 +79,8 @@ export class OtelCollector extends Chart {
         },
         processors: { memory_limiter: { check_interval: '1s', limit_percentage: 80, spike_limit_percentage: 25 } },
         exporters: {
-          'otlp_grpc/tempo': { endpoint: traces, tls: { insecure: true }, ...batched },
-          'otlp_http/loki': { endpoint: `http://${logs}/otlp`, ...batched },
+          'otlp_grpc/tempo': { endpoint: traces, tls: { insecure: true }, ...inBytes },
+          'otlp_http/loki': { endpoint: `http://${logs}/otlp`, ...inRecords },
           // Not batched: Prometheus refuses a request as a whole, so one sender's bad clock must not cost the others their points.
           'otlp_http/prometheus': { endpoint: `http://${metricStore}/api/v1/otlp`, ...delivery() },
           ...(debug && { debug: { verbosity: debug } }),

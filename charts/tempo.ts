@@ -47,6 +47,8 @@ export class Tempo extends Chart {
     const metricStore = component.connect(props.metricStore);
     const { bucket } = props;
     const memory = tempoMemory(props.resources.memory);
+    // Bytes that may arrive within a second, or belong to one trace: eight batches.
+    const burst = 8 * LARGEST_REQUEST.toKibibytes() * 1024;
     const buckets = durationBuckets(0.005, props.longestTask);
     // Tempo's own limit on searches is a week.
     const searchable = `${Math.max(168, props.retention.toHours())}h`;
@@ -98,9 +100,9 @@ export class Tempo extends Chart {
         overrides: {
           defaults: {
             // What is over a rate is refused for a while; what is over another limit is dropped although the sender is told OK.
-            // So traces are limited by their memory above, not by their number, and one may take as much as eight batches.
-            ingestion: { rate_strategy: 'local', rate_limit_bytes: 30_000_000, burst_size_bytes: 30_000_000, max_traces_per_user: 0 },
-            global: { max_bytes_per_trace: 8 * LARGEST_REQUEST.toKibibytes() * 1024 },
+            // So traces are limited by their memory above, not by their number, and one trace may be as large as the burst.
+            ingestion: { rate_strategy: 'local', rate_limit_bytes: burst, burst_size_bytes: burst, max_traces_per_user: 0 },
+            global: { max_bytes_per_trace: burst },
             // Unless it names its processors, the generator makes nothing of spans.
             metrics_generator: { processors: ['span-metrics', 'service-graphs'], max_active_series: props.maxSeries },
           },

@@ -18,7 +18,13 @@ export function exported(signal: Signal, sender: string, text = 'something'): Bu
 }
 
 /** An export of many records by that sender, each of about so many bytes; spans are of different traces, points of different series. */
-export function exportedMany(signal: Signal, sender: string, records: number, bytes: number, time = now()): Buffer<ArrayBuffer> {
+export function exportedMany(
+  signal: Signal,
+  sender: string,
+  records: number,
+  bytes: number,
+  { time = now(), attributes = {} }: { readonly time?: bigint; readonly attributes?: Labels } = {},
+): Buffer<ArrayBuffer> {
   const attribute = (field: number, key: string, value: string) => part(field, part(1, key), part(2, part(1, value)));
   const text = 'x'.repeat(bytes);
   const record: Readonly<Record<Signal, (index: number) => readonly Buffer[]>> = {
@@ -37,7 +43,8 @@ export function exportedMany(signal: Signal, sender: string, records: number, by
     },
   };
   const scope = Array.from({ length: records }, (_, index) => part(2, ...record[signal](index)));
-  return part(1, part(1, attribute(1, 'service.name', sender)), part(2, ...scope));
+  const resource = Object.entries({ 'service.name': sender, ...attributes }).map(([key, value]) => attribute(1, key, value));
+  return part(1, part(1, ...resource), part(2, ...scope));
 }
 
 /** The resources of an export that carry something, as `service.name=NAME,k8s.pod.name=POD`. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { LARGEST_REQUEST } from '../lib/telemetry.ts';
 import { type Check, replaceIn, type Service } from './check.ts';
 import { lokiPod } from './loki.ts';
 import { overGrpc, overHttp } from './otlp.ts';
@@ -15,6 +16,9 @@ const BATCH = 500;
 const REQUESTS = 40;
 const RECORDS = BATCH * REQUESTS;
 const KIB = 1024;
+/** Bytes of the largest request, less what a record carries besides its text. */
+const LARGEST = LARGEST_REQUEST.toKibibytes() * KIB;
+const BESIDES = 200;
 
 const textOf = async (url: string) => (await fetch(url)).text();
 
@@ -91,13 +95,13 @@ const oversized = (signal: Signal, broken: Check['broken']): Check => ({
   async run(sandbox) {
     const { collector, store } = await outage(sandbox, signal);
     await back(store);
-    // A record carries about 100 bytes besides its text.
-    assert.equal(await overGrpc(collector, signal, exportedMany(signal, 'many', 3500, KIB)), 0, 'many records are refused');
-    assert.equal(await overHttp(collector, signal, exportedMany(signal, 'one', 1, 4095 * KIB)), 200, 'one large record is refused');
-    const tooLarge = exportedMany(signal, 'too-large', 1, 4096 * KIB);
-    assert.equal(await overGrpc(collector, signal, tooLarge), 8, 'a request of more than 4 MiB is not refused over gRPC');
-    assert.ok((await overHttp(collector, signal, tooLarge)) >= 400, 'a request of more than 4 MiB is not refused over HTTP');
-    await arrive(signal, store, 3501);
+    const records = Math.floor(LARGEST / (KIB + BESIDES));
+    assert.equal(await overGrpc(collector, signal, exportedMany(signal, 'many', records, KIB)), 0, 'many records are refused');
+    assert.equal(await overHttp(collector, signal, exportedMany(signal, 'one', 1, LARGEST - BESIDES)), 200, 'one large record is refused');
+    const tooLarge = exportedMany(signal, 'too-large', 1, LARGEST);
+    assert.equal(await overGrpc(collector, signal, tooLarge), 8, 'a larger request is not refused over gRPC');
+    assert.ok((await overHttp(collector, signal, tooLarge)) >= 400, 'a larger request is not refused over HTTP');
+    await arrive(signal, store, records + 1);
   },
   ...(broken && { broken }),
 });
@@ -105,25 +109,38 @@ const oversized = (signal: Signal, broken: Check['broken']): Check => ({
 const collectorWith = (from: string | RegExp, to: string) => (all: Parameters<typeof replaceIn>[0]) =>
   replaceIn(all, 'otel-collector', 'collector.yaml', from, to);
 
+const tempoWith = (from: string | RegExp, to: string) => (all: Parameters<typeof replaceIn>[0]) =>
+  replaceIn(all, 'tempo', 'tempo.yaml', from, to);
+
+const lokiWith = (from: string | RegExp, to: string) => (all: Parameters<typeof replaceIn>[0]) =>
+  replaceIn(all, 'loki', 'loki.yaml', from, to);
+
 const checks: readonly Check[] = [
-  backlog('traces', {
-    by: (all) => replaceIn(all, 'tempo', 'tempo.yaml', 'max_traces_per_user: 0', 'max_traces_per_user: 100'),
-    says: /Tempo discarded \d+ spans/,
-  }),
-  backlog('logs', {
-    by: (all) => {
-      collectorWith(/min_size: \d+\n +max_size: \d+/g, 'min_size: 20000000')(all);
-      replaceIn(all, 'loki', 'loki.yaml', 'ingestion_burst_size_mb: 32', 'ingestion_burst_size_mb: 6');
-    },
-    says: /all 20000 logs arrive/,
-  }),
+  backlog('traces', { by: tempoWith('max_traces_per_user: 0', 'max_traces_per_user: 100'), says: /Tempo discarded \d+ spans/ }),
+  backlog('logs', { by: lokiWith(/ingestion_burst_size_mb: \d+/, 'ingestion_burst_size_mb: 0.25'), says: /all 20000 logs arrive/ }),
   backlog('metrics', { by: collectorWith('/api/v1/otlp', '/api/v1/otpl'), says: /all 20000 metrics arrive/ }),
-  oversized('traces', {
-    by: (all) => replaceIn(all, 'tempo', 'tempo.yaml', 'max_recv_msg_size_mib: 16', 'max_recv_msg_size_mib: 2'),
-    says: /all 3501 traces arrive/,
-  }),
-  oversized('logs', { by: collectorWith(/max_size: 4194304/g, 'max_size: 2000000'), says: /all 3501 logs arrive/ }),
-  oversized('metrics', { by: collectorWith('/api/v1/otlp', '/api/v1/otpl'), says: /all 3501 metrics arrive/ }),
+  oversized('traces', { by: tempoWith(/max_recv_msg_size_mib: \d+/, 'max_recv_msg_size_mib: 1'), says: /all \d+ traces arrive/ }),
+  oversized('logs', { by: lokiWith(/ingestion_burst_size_mb: \d+/, 'ingestion_burst_size_mb: 3'), says: /all \d+ logs arrive/ }),
+  oversized('metrics', { by: collectorWith('/api/v1/otlp', '/api/v1/otpl'), says: /all \d+ metrics arrive/ }),
+  {
+    name: "36000 lines of a sender with 1 KiB of attributes arrive, though Loki's push is ten times the request",
+    within: 180,
+    async run(sandbox) {
+      const { collector, store } = await outage(sandbox, 'logs');
+      await back(store);
+      const attributes = { 'process.command_args': 'x'.repeat(KIB) };
+      assert.equal(
+        await overGrpc(collector, 'logs', exportedMany('logs', 'java', 36_000, 80, { attributes })),
+        0,
+        'the request is refused',
+      );
+      await arrive('logs', store, 36_000);
+    },
+    broken: {
+      by: collectorWith(/sizer: items\n( +)min_size: 1\n +max_size: \d+/, 'sizer: bytes\n$1min_size: 1000\n$1max_size: 4194304'),
+      says: /all 36000 logs arrive/,
+    },
+  },
   {
     name: 'every collector is stopped and started while Tempo is away: all that they accepted arrives',
     within: 120,
@@ -172,12 +189,12 @@ const checks: readonly Check[] = [
     async run(sandbox) {
       const { collector, store } = await outage(sandbox, 'metrics');
       const old = (BigInt(Date.now()) - 8n * 3_600_000n) * 1_000_000n;
-      // Once the newest sample is of now, one of eight hours ago is too old.
+      // Once a sample of now is stored, one of eight hours ago is refused.
       assert.equal(await overGrpc(collector, 'metrics', exportedMany('metrics', 'first', 10, 10)), 0);
       await back(store);
       await arrive('metrics', store, 10);
       for (let sender = 0; sender < 10; sender += 1) {
-        assert.equal(await overGrpc(collector, 'metrics', exportedMany('metrics', `late-${sender}`, 10, 10, old)), 0);
+        assert.equal(await overGrpc(collector, 'metrics', exportedMany('metrics', `late-${sender}`, 10, 10, { time: old })), 0);
         assert.equal(await overGrpc(collector, 'metrics', exportedMany('metrics', `right-${sender}`, 10, 10)), 0);
       }
       await arrive('metrics', store, 110);

@@ -6,6 +6,20 @@ import { Duration, Size } from 'cdk8s';
  */
 export const LARGEST_REQUEST = Size.mebibytes(4);
 
+/**
+ * The most log records in one push to Loki, which copies the attributes of their resource, up to `LARGEST_ATTRIBUTES`, into each.
+ * So no push is larger than `LARGEST_PUSH`, whatever the senders' attributes are.
+ */
+export const PUSHED_RECORDS = 500;
+
+/** The largest attributes of one log record that Loki accepts, those of its resource included. Loki's default. */
+export const LARGEST_ATTRIBUTES = Size.kibibytes(64);
+
+/** The largest push to Loki, in whole MiB. */
+export const LARGEST_PUSH = Size.mebibytes(
+  LARGEST_REQUEST.toMebibytes() + Math.ceil((PUSHED_RECORDS * LARGEST_ATTRIBUTES.toKibibytes()) / 1024),
+);
+
 /** How late a record may reach its store. What a collector has queued for longer, the store refuses as too old. */
 export const LATEST_ARRIVAL = Duration.hours(6);
 

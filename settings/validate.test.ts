@@ -60,6 +60,28 @@ const cases: [string, Settings, string][] = [
     'settings.celeryWorker.pools names the queue "celery" twice',
   ],
   [
+    'a retention that is no whole number of hours',
+    { ...dev, tempo: { ...dev.tempo, retention: Duration.minutes(90) } },
+    'settings.tempo.retention is no whole number of hours above zero: write Duration.hours of one',
+  ],
+  [
+    'a task of half seconds',
+    { ...dev, app: { ...dev.app, longestTask: Duration.millis(2500) } },
+    'settings.app.longestTask is no whole number of seconds above zero: write Duration.seconds of one',
+  ],
+  [
+    'lines for less than a day',
+    { ...dev, loki: { ...dev.loki, retention: Duration.hours(1) } },
+    'settings.loki.retention is 60 minutes: Loki keeps lines for a day at the least',
+  ],
+  ['series below zero', { ...dev, tempo: { ...dev.tempo, maxSeries: -5 } }, 'settings.tempo.maxSeries is -5: use a whole number from 1'],
+  ['fewer servers than one', { ...dev, consul: { ...dev.consul, servers: -1 as 1 } }, 'settings.consul.servers is -1: use 1, 3 or 5'],
+  [
+    'a release whose options are not known',
+    { ...dev, images: { ...dev.images, arangodb: 'docker.io/library/arangodb:v3.13.1' } },
+    'settings.images.arangodb is "docker.io/library/arangodb:v3.13.1": the charts know 3.11 and 3.12',
+  ],
+  [
     'no collector',
     { ...prod, otelCollector: { ...prod.otelCollector, replicas: 0 } },
     'settings.otelCollector.replicas is 0: use a whole number from 1',
@@ -143,7 +165,11 @@ const cases: [string, Settings, string][] = [
     { ...dev, redis: { ...dev.redis, maxmemory: Size.kibibytes(100) } },
     'settings.redis.maxmemory is no whole number of MiB above zero',
   ],
-  ['no time at all', { ...dev, loki: { ...dev.loki, retention: Duration.days(0) } }, 'settings.loki.retention is no time above zero'],
+  [
+    'no time at all',
+    { ...dev, loki: { ...dev.loki, retention: Duration.days(0) } },
+    'settings.loki.retention is no whole number of hours above zero',
+  ],
   ['no core at all', { ...dev, redis: { ...dev.redis, cpu: Cpu.millis(0) } }, 'settings.redis.cpu is less than a thousandth of a core'],
 ];
 

@@ -41,8 +41,11 @@ const validators: readonly Validator[] = [
     for (const [path, value] of leaves(settings, 'settings')) {
       if (value instanceof Size && !whole(value))
         yield `${path} is no whole number of MiB above zero: write Size.mebibytes or Size.gibibytes of a whole number`;
-      if (value instanceof Duration && !(value.toMilliseconds() > 0))
-        yield `${path} is no time above zero: write Duration.minutes or the like of a number above zero`;
+      if (
+        value instanceof Duration &&
+        !(value.toMilliseconds() > 0 && Number.isInteger(value.toMilliseconds() / unitOf(path).milliseconds))
+      )
+        yield `${path} is no whole number of ${unitOf(path).name} above zero: write Duration.${unitOf(path).name} of one`;
       if (value instanceof Cpu && !(millis(value) >= 1))
         yield `${path} is less than a thousandth of a core: write Cpu.millis or Cpu.units of a number above zero`;
     }
@@ -85,16 +88,26 @@ const validators: readonly Validator[] = [
   },
 
   function* release({ images, arangodb }) {
-    const [, minor, patch] = /:3\.(\d+)(?:\.(\d+))?/.exec(images.arangodb) ?? [];
+    const [, minor, patch] = /:v?3\.(\d+)(?:\.(\d+))?/.exec(images.arangodb) ?? [];
+    if (minor !== '11' && minor !== '12')
+      yield `settings.images.arangodb is "${images.arangodb}": the charts know 3.11 and 3.12, and their options; use one of these`;
     if (minor === '12' && !(Number(patch) >= 4))
       yield `settings.images.arangodb is "${images.arangodb}": 3.12.0 to 3.12.3 may turn data of 3.11 read-only; use 3.12.4 or later`;
     if (arangodb.upgrade && minor === '11')
       yield `settings.arangodb.upgrade is set, and settings.images.arangodb is "${images.arangodb}": name the release to upgrade to, or leave the setting out`;
   },
 
+  function* telemetry({ loki, tempo }) {
+    if (loki.retention.toMilliseconds() < 86_400_000)
+      yield `settings.loki.retention is ${loki.retention.toHumanString()}: Loki keeps lines for a day at the least; use Duration.hours(24) or more`;
+    if (!Number.isInteger(tempo.maxSeries) || tempo.maxSeries < 1)
+      yield `settings.tempo.maxSeries is ${tempo.maxSeries}: use a whole number from 1; Tempo takes 0 for no limit`;
+  },
+
   function* quorum({ consul }) {
     const servers: number = consul.servers;
-    if (servers % 2 !== 1)
+    if (!(servers >= 1)) yield `settings.consul.servers is ${servers}: use 1, 3 or 5`;
+    else if (servers % 2 !== 1)
       yield `settings.consul.servers is ${servers}: an even number survives no more losses than one server less; use 1, 3 or 5`;
   },
 
@@ -162,6 +175,11 @@ const validators: readonly Validator[] = [
     }
   },
 ];
+
+/** What a time is written in: retentions in hours, all else in seconds. */
+function unitOf(path: string): { readonly name: 'hours' | 'seconds'; readonly milliseconds: number } {
+  return path.endsWith('.retention') ? { name: 'hours', milliseconds: 3_600_000 } : { name: 'seconds', milliseconds: 1000 };
+}
 
 /** A size of at least a MiB, and no part of one. */
 function whole(size: Size): boolean {

@@ -2,8 +2,6 @@ import { parse } from 'yaml';
 import type { Finding, Platform } from './platform.ts';
 
 const MIB = 2 ** 20;
-/** How much larger than a batch a push within Loki may be: it copies a resource's attributes into each of its records. */
-const COPIES = 4;
 
 /**
  * No request or batch of a collector is larger than what its store takes, and no batch is smaller than a single record may be:
@@ -11,32 +9,58 @@ const COPIES = 4;
  */
 export function* batches(platform: Platform): Iterable<Finding> {
   for (const { object, field, config } of collectors(platform)) {
-    const largestRequest = requestLimit(config.receivers?.otlp?.protocols);
+    const request = requestLimit(config.receivers?.otlp?.protocols);
     for (const [name, { endpoint, sending_queue: queue }] of Object.entries(config.exporters ?? {})) {
       if (!queue) continue;
       const at = `${field}: exporters.${name}.sending_queue.batch`;
-      const largest = queue.batch ? (queue.batch.sizer === 'bytes' && queue.batch.max_size) || Number.POSITIVE_INFINITY : largestRequest;
-      if (largest === Number.POSITIVE_INFINITY)
-        yield { object, field: at, wrong: 'a batch has no limit in bytes', fix: 'set sizer: bytes and max_size' };
-      if (largest < largestRequest)
+      const { bytes, records } = largestBatch(queue.batch, request);
+      if (bytes === Number.POSITIVE_INFINITY) {
         yield {
           object,
           field: at,
-          wrong: `a batch has at most ${largest} bytes, and one record may have ${largestRequest}: it cannot be split, and would be dropped`,
+          wrong: 'a batch has no limit in bytes',
+          fix: 'set sizer: bytes and max_size, or sizer: items, min_size: 1 and max_size',
+        };
+        continue;
+      }
+      if (bytes < request)
+        yield {
+          object,
+          field: at,
+          wrong: `a batch is limited to ${bytes} bytes, but one record may have ${request}; such a record is dropped`,
           fix: "raise max_size to the receivers' limit of a request",
         };
       const host = /^(?:https?:\/\/)?([^:/]+)/.exec(endpoint ?? '')?.[1] ?? '';
       for (const limit of storeLimits(platform, host)) {
-        if (largest === Number.POSITIVE_INFINITY || limit.bytes >= largest * limit.copies) continue;
+        const need = bytes + (limit.perRecord > 0 ? records * limit.perRecord : 0);
+        if (limit.bytes >= need) continue;
         yield {
           object,
           field: at,
-          wrong: `it may need ${largest * limit.copies} bytes at once, and ${limit.name} of ${host} is ${limit.bytes}`,
-          fix: 'let both follow from LARGEST_REQUEST in lib/telemetry.ts',
+          wrong:
+            need === Number.POSITIVE_INFINITY
+              ? `its records are not limited in number, and ${host} adds up to ${limit.perRecord} bytes to each, so ${limit.name} may be exceeded`
+              : `it may need ${need} bytes at once, and ${limit.name} of ${host} is ${limit.bytes}`,
+          fix: 'let both sides follow from lib/telemetry.ts',
         };
       }
     }
   }
+}
+
+/** The most bytes and records of one batch. Batches in records are limited in bytes only if requests are not merged. */
+function largestBatch(batch: Batch | undefined, request: number): { readonly bytes: number; readonly records: number } {
+  const none = Number.POSITIVE_INFINITY;
+  if (!batch) return { bytes: request, records: none };
+  const most = batch.max_size || none;
+  if (batch.sizer === 'bytes') return { bytes: most, records: none };
+  return (batch.min_size ?? 8192) <= 1 ? { bytes: request, records: most } : { bytes: none, records: most };
+}
+
+interface Batch {
+  readonly sizer?: string;
+  readonly min_size?: number;
+  readonly max_size?: number;
 }
 
 interface CollectorConfig {
@@ -51,7 +75,7 @@ interface Protocols {
 
 interface Exporter {
   readonly endpoint?: string;
-  readonly sending_queue?: { readonly batch?: { readonly sizer?: string; readonly max_size?: number } };
+  readonly sending_queue?: { readonly batch?: Batch };
 }
 
 function* collectors(platform: Platform): Iterable<{ object: Finding['object']; field: string; config: CollectorConfig }> {
@@ -70,7 +94,8 @@ function requestLimit(protocols: Protocols = {}): number {
 interface Limit {
   readonly name: string;
   readonly bytes: number;
-  readonly copies: number;
+  /** Bytes that the store may add to each record. */
+  readonly perRecord: number;
 }
 
 /** The limits of a store for what it is sent at once; what its configuration does not state has the store's default. */
@@ -79,22 +104,22 @@ function storeLimits(platform: Platform, host: string): readonly Limit[] {
   return texts.flatMap(([key, text]) => {
     const config = key.endsWith('.yaml') ? parse(text) : {};
     if (config.live_store || config.metrics_generator) {
-      const defaults = config.overrides?.defaults;
+      const { global, ingestion } = config.overrides?.defaults ?? {};
+      const message = config.distributor?.receivers?.otlp?.protocols?.grpc?.max_recv_msg_size_mib || 4;
       return [
-        {
-          name: 'max_recv_msg_size_mib',
-          bytes: (config.distributor?.receivers?.otlp?.protocols?.grpc?.max_recv_msg_size_mib || 4) * MIB,
-          copies: 1,
-        },
-        { name: 'max_bytes_per_trace', bytes: unlimited(defaults?.global?.max_bytes_per_trace, 5_000_000), copies: 1 },
-        { name: 'burst_size_bytes', bytes: defaults?.ingestion?.burst_size_bytes ?? 20_000_000, copies: 1 },
+        { name: 'max_recv_msg_size_mib', bytes: message * MIB, perRecord: 0 },
+        { name: 'max_bytes_per_trace', bytes: unlimited(global?.max_bytes_per_trace, 5_000_000), perRecord: 0 },
+        { name: 'burst_size_bytes', bytes: ingestion?.burst_size_bytes ?? 20_000_000, perRecord: 0 },
       ];
     }
     if (config.schema_config) {
+      const limits = config.limits_config ?? {};
+      // Loki copies the attributes of a resource into each of its records.
+      const perRecord = sizeOf(limits.max_structured_metadata_size ?? '64KB');
       return [
-        { name: 'grpc_server_max_recv_msg_size', bytes: config.server?.grpc_server_max_recv_msg_size ?? 4 * MIB, copies: COPIES },
-        { name: 'ingestion_burst_size_mb', bytes: (config.limits_config?.ingestion_burst_size_mb ?? 6) * MIB, copies: COPIES },
-        { name: 'max_line_size', bytes: sizeOf(config.limits_config?.max_line_size ?? '256KB'), copies: 1 },
+        { name: 'grpc_server_max_recv_msg_size', bytes: config.server?.grpc_server_max_recv_msg_size ?? 4 * MIB, perRecord },
+        { name: 'ingestion_burst_size_mb', bytes: (limits.ingestion_burst_size_mb ?? 6) * MIB, perRecord },
+        { name: 'max_line_size', bytes: sizeOf(limits.max_line_size ?? '256KB'), perRecord: 0 },
       ];
     }
     return [];

@@ -137,20 +137,29 @@ test('a platform in which all is well has no findings', () => {
   expect(findings(() => undefined)).toEqual([]);
 });
 
-/** Adds a collector with such a queue, and a Loki with such a configuration. */
+const configMap = (name: string, content: object) => ({ kind: 'ConfigMap', metadata: { name }, data: { [`${name}.yaml`]: yaml(content) } });
+
+/** Adds a collector with such a queue before Loki, and a Loki with such a configuration. */
 const telemetry =
   (queue: object, loki: object = {}): Break =>
   (_, objects) => {
     const protocols = { grpc: {}, http: { max_request_body_size: 4194304 } };
     const exporters = { 'otlp_http/loki': { endpoint: 'http://loki:3100/otlp', sending_queue: queue } };
-    const configMap = (name: string, content: object) => ({
-      kind: 'ConfigMap',
-      metadata: { name },
-      data: { [`${name}.yaml`]: yaml(content) },
-    });
     objects.push(
       configMap('collector', { receivers: { otlp: { protocols } }, exporters }),
       configMap('loki', { schema_config: {}, ...loki }),
+    );
+  };
+
+/** Adds a collector that accepts and passes on requests of so many MiB, and a Tempo with such a configuration. */
+const traces =
+  (mebibytes: number, tempo: object): Break =>
+  (_, objects) => {
+    const protocols = { grpc: { max_recv_msg_size_mib: mebibytes } };
+    const exporters = { 'otlp_grpc/tempo': { endpoint: 'tempo:4317', sending_queue: {} } };
+    objects.push(
+      configMap('collector', { receivers: { otlp: { protocols } }, exporters }),
+      configMap('tempo', { live_store: {}, ...tempo }),
     );
   };
 
@@ -204,24 +213,49 @@ const cases: Record<keyof typeof rules, [string, Break, string][]> = {
   batches: [
     ['a batch without a limit', telemetry({ batch: {} }), 'exporters.otlp_http/loki.sending_queue.batch: a batch has no limit in bytes'],
     [
-      'a batch that is limited in records',
-      telemetry({ batch: { sizer: 'items', max_size: 100 } }),
-      'a batch has no limit in bytes; set sizer: bytes and max_size',
+      'requests that are merged by their number of records',
+      telemetry({ batch: { sizer: 'items', min_size: 100, max_size: 100 } }),
+      'a batch has no limit in bytes; set sizer: bytes and max_size, or sizer: items, min_size: 1 and max_size',
     ],
     [
       'a batch that is smaller than a record',
       telemetry({ batch: { sizer: 'bytes', max_size: 1000 } }),
-      'a batch has at most 1000 bytes, and one record may have 4194304',
+      'a batch is limited to 1000 bytes, but one record may have 4194304; such a record is dropped',
     ],
     [
-      'a store that takes less than a batch, by its default',
-      telemetry({ batch: { sizer: 'bytes', max_size: 4194304 } }, { limits_config: { max_line_size: '4MB' } }),
-      'it may need 16777216 bytes at once, and ingestion_burst_size_mb of loki is 6291456',
+      'a batch for Loki without a limit of records',
+      telemetry({ batch: { sizer: 'bytes', max_size: 4194304 } }),
+      'its records are not limited in number, and loki adds up to 65536 bytes to each, so ingestion_burst_size_mb may be exceeded',
     ],
     [
-      'a store that takes less than a request that is not batched',
-      telemetry({}, { limits_config: { ingestion_burst_size_mb: 16 }, server: { grpc_server_max_recv_msg_size: 16777216 } }),
+      "Loki's burst, by its default",
+      telemetry({ batch: { sizer: 'items', min_size: 1, max_size: 100 } }),
+      'it may need 10747904 bytes at once, and ingestion_burst_size_mb of loki is 6291456',
+    ],
+    [
+      "Loki's own messages, by their default",
+      telemetry({ batch: { sizer: 'items', min_size: 1, max_size: 100 } }, { limits_config: { ingestion_burst_size_mb: 16 } }),
+      'it may need 10747904 bytes at once, and grpc_server_max_recv_msg_size of loki is 4194304',
+    ],
+    [
+      "Loki's lines, by their default",
+      telemetry({ batch: { sizer: 'items', min_size: 1, max_size: 1 } }, { limits_config: { ingestion_burst_size_mb: 16 } }),
       'it may need 4194304 bytes at once, and max_line_size of loki is 262144',
+    ],
+    [
+      "Tempo's messages, by their default",
+      traces(8, { overrides: {} }),
+      'it may need 8388608 bytes at once, and max_recv_msg_size_mib of tempo is 4194304',
+    ],
+    [
+      "Tempo's traces, by their default",
+      traces(8, { overrides: {} }),
+      'it may need 8388608 bytes at once, and max_bytes_per_trace of tempo is 5000000',
+    ],
+    [
+      "Tempo's burst, though its traces have no limit",
+      traces(32, { overrides: { defaults: { global: { max_bytes_per_trace: 0 } } } }),
+      'it may need 33554432 bytes at once, and burst_size_bytes of tempo is 20000000',
     ],
   ],
   budgets: [
