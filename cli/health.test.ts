@@ -2,12 +2,14 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
-import { type HealthCheck, healthChecks, healthOf } from './health.ts';
+import { workloadsOf } from './cluster.ts';
+import { checksOf, type HealthCheck, healthChecks, healthOf } from './health.ts';
 import type { Kubectl } from './kubectl.ts';
+import { profileOf } from './profile.ts';
 
 /** What the service says to these answers. */
-function asked(workload: string, answers: Readonly<Record<string, string>>) {
-  const healthCheck = healthChecks.find((each) => each.workload === workload);
+function asked(component: string, answers: Readonly<Record<string, string>>) {
+  const healthCheck = healthChecks.find((each) => each.component === component);
   return healthCheck?.run(async (path) => answers[path] ?? Promise.reject(new Error(`GET ${path} answers 404`)));
 }
 
@@ -46,8 +48,8 @@ test('an answer that takes as long as that of the exporter of Celery is waited f
   const kubectl = {
     forward: (_: string, __: number, use: (address: string) => unknown) => use(`127.0.0.1:${(server.address() as AddressInfo).port}`),
   };
-  const tempo = healthChecks.find(({ workload }) => workload === 'tempo') as HealthCheck;
-  expect(await healthOf(tempo, kubectl as unknown as Kubectl)).toEqual({ well: true, words: 'ready' });
+  const tempo = healthChecks.find(({ component }) => component === 'tempo') as HealthCheck;
+  expect(await healthOf(tempo, 'deployment/tempo', kubectl as unknown as Kubectl)).toEqual({ well: true, words: 'ready' });
   server.close();
 }, 10_000);
 
@@ -58,4 +60,13 @@ test('Grafana is well when its database is', async () => {
 
 test('what a service does not answer is passed on', async () => {
   await expect(asked('tempo', {})).rejects.toThrow('GET /ready answers 404');
+});
+
+test('each collector is asked itself, and not whichever the Service leads to', () => {
+  const targets = checksOf(workloadsOf(profileOf('prod'))).map(({ target }) => target);
+  expect(targets.filter((target) => target.includes('otel-collector'))).toEqual([
+    'deployment/otel-collector-0',
+    'deployment/otel-collector-1',
+  ]);
+  expect(targets).toContain('statefulset/redis-cache');
 });

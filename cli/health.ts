@@ -1,10 +1,10 @@
+import type { Manifest } from '../lib/render.ts';
 import type { Kubectl } from './kubectl.ts';
 
 /** How to find out whether a service does its work, not only that it runs. */
 export interface HealthCheck {
-  /** The workload that answers. */
-  readonly workload: string;
-  readonly service: string;
+  /** The name of the component, each of whose workloads is asked. */
+  readonly component: string;
   readonly port: number;
   /** Asks at `http://127.0.0.1:PORT`, and says what it learned in a few words. Throws a sentence when it is not well. */
   readonly run: (get: Get) => Promise<string>;
@@ -16,16 +16,14 @@ type Get = (path: string) => Promise<string>;
 /** One health check for every service that has a port. */
 export const healthChecks: readonly HealthCheck[] = [
   {
-    workload: 'arangodb',
-    service: 'arangodb',
+    component: 'arangodb',
     port: 8529,
     run: async (get) => `serves in mode ${JSON.parse(await get('/_admin/server/availability')).mode ?? 'default'}`,
   },
-  { workload: 'redis', service: 'redis', port: 9121, run: redis },
-  { workload: 'redis-cache', service: 'redis-cache', port: 9121, run: redis },
+  { component: 'redis', port: 9121, run: redis },
+  { component: 'redis-cache', port: 9121, run: redis },
   {
-    workload: 'consul',
-    service: 'consul',
+    component: 'consul',
     port: 8500,
     async run(get) {
       const leader: string = JSON.parse(await get('/v1/status/leader'));
@@ -34,11 +32,10 @@ export const healthChecks: readonly HealthCheck[] = [
       return `leader ${leader}, ${peers.length} of its servers know each other`;
     },
   },
-  { workload: 'tempo', service: 'tempo', port: 3200, run: async (get) => (await get('/ready')).trim() },
-  { workload: 'loki', service: 'loki', port: 3100, run: async (get) => (await get('/ready')).trim() },
+  { component: 'tempo', port: 3200, run: async (get) => (await get('/ready')).trim() },
+  { component: 'loki', port: 3100, run: async (get) => (await get('/ready')).trim() },
   {
-    workload: 'prometheus',
-    service: 'prometheus',
+    component: 'prometheus',
     port: 9090,
     async run(get) {
       const targets: readonly { labels: { job: string }; health: string; lastError: string }[] = JSON.parse(
@@ -50,10 +47,9 @@ export const healthChecks: readonly HealthCheck[] = [
       return `${targets.filter(({ health }) => health === 'up').length} of ${targets.length} targets up`;
     },
   },
-  { workload: 'otel-collector-0', service: 'otel-collector', port: 13133, run: async (get) => JSON.parse(await get('/')).status },
+  { component: 'otel-collector', port: 13133, run: async (get) => JSON.parse(await get('/')).status },
   {
-    workload: 'celery-exporter',
-    service: 'celery-exporter',
+    component: 'celery-exporter',
     port: 9808,
     // Its /health is 200 for ever once it was connected. For /metrics it asks Redis and the workers, at each scrape anew.
     async run(get) {
@@ -68,8 +64,7 @@ export const healthChecks: readonly HealthCheck[] = [
     },
   },
   {
-    workload: 'grafana',
-    service: 'grafana',
+    component: 'grafana',
     port: 3000,
     async run(get) {
       const { database } = JSON.parse(await get('/api/health'));
@@ -86,6 +81,16 @@ async function redis(get: Get): Promise<string> {
   return `answers, ${clients} clients`;
 }
 
+/** The health check of each workload that has one, and where it is run, as `deployment/NAME`. */
+export function checksOf(
+  workloads: readonly Manifest[],
+): readonly { readonly name: string; readonly target: string; readonly check: HealthCheck }[] {
+  return workloads.flatMap(({ kind, metadata }) => {
+    const check = healthChecks.find(({ component }) => component === metadata.labels?.['app.kubernetes.io/name']);
+    return check ? [{ name: metadata.name, target: `${kind.toLowerCase()}/${metadata.name}`, check }] : [];
+  });
+}
+
 /** What a service answered: `well` with a few words, or not well and why. */
 export interface Health {
   readonly well: boolean;
@@ -95,12 +100,10 @@ export interface Health {
 /** Seconds that one request may take: celery-exporter asks the workers twice, and waits a second each time for another answer. */
 const REQUEST_TIMEOUT = 6;
 
-/** Runs one health check. */
-export async function healthOf(healthCheck: HealthCheck, kubectl: Kubectl): Promise<Health> {
+/** Runs one health check in a pod of `target`. */
+export async function healthOf({ port, run }: HealthCheck, target: string, kubectl: Kubectl): Promise<Health> {
   try {
-    const words = await kubectl.forward(healthCheck.service, healthCheck.port, (address) =>
-      healthCheck.run((path) => get(`http://${address}${path}`)),
-    );
+    const words = await kubectl.forward(target, port, (address) => run((path) => get(`http://${address}${path}`)));
     return { well: true, words };
   } catch (error) {
     return { well: false, words: (error as Error).message };

@@ -35,11 +35,11 @@ export class Kubectl {
   }
 
   /**
-   * Forwards a free local port to a port of a Service for as long as `use` takes.
+   * Forwards a free local port to a port of a Service, or of a `TYPE/NAME`, for as long as `use` takes.
    * It is `127.0.0.1:PORT`; nothing else of this machine's network sees it.
    */
-  async forward<Result>(service: string, port: number, use: (address: string) => Promise<Result>): Promise<Result> {
-    const { child, address } = await this.startForward(service, port, 0);
+  async forward<Result>(target: string, port: number, use: (address: string) => Promise<Result>): Promise<Result> {
+    const { child, address } = await this.startForward(target, port, 0);
     try {
       return await use(address);
     } finally {
@@ -47,9 +47,10 @@ export class Kubectl {
     }
   }
 
-  /** Starts a port-forward that its caller ends. A local port of 0 means any free one. */
-  startForward(service: string, port: number, local: number): Promise<{ readonly child: ChildProcess; readonly address: string }> {
-    const args = ['--context', this.context, '--namespace', this.namespace, 'port-forward', `service/${service}`, `${local || ''}:${port}`];
+  /** Starts a port-forward to a Service, or to a `TYPE/NAME`, that its caller ends. A local port of 0 means any free one. */
+  startForward(target: string, port: number, local: number): Promise<{ readonly child: ChildProcess; readonly address: string }> {
+    const resource = target.includes('/') ? target : `service/${target}`;
+    const args = ['--context', this.context, '--namespace', this.namespace, 'port-forward', resource, `${local || ''}:${port}`];
     const child = spawn('kubectl', args, { stdio: ['ignore', 'pipe', 'pipe'] });
     return new Promise((done, fail) => {
       let said = '';
@@ -61,7 +62,7 @@ export class Kubectl {
         if (address) done({ child, address });
       });
       child.on('error', () => fail(new UserError(NO_KUBECTL)));
-      child.on('close', () => fail(new UserError(explain(said, `no port of ${service} can be forwarded`, this.context))));
+      child.on('close', () => fail(new UserError(explain(said, `no port of ${target} can be forwarded`, this.context))));
     });
   }
 }

@@ -6,7 +6,7 @@ import { type Manifest, podOf } from '../lib/render.ts';
 import { snapshot, workloadsOf } from './cluster.ts';
 import type { Command } from './command.ts';
 import { containersOf, diagnose, lastWarning, type Snapshot, why } from './diagnose.ts';
-import { type Health, healthChecks, healthOf } from './health.ts';
+import { checksOf, type Health, healthOf } from './health.ts';
 import { contextOf, Kubectl } from './kubectl.ts';
 import { Live, table } from './output.ts';
 import { type Profile, profileOf } from './profile.ts';
@@ -54,11 +54,10 @@ Ends with 1 when anything is not as it should be.
 
 async function look(kubectl: Kubectl, profile: Profile): Promise<readonly Row[]> {
   const workloads = workloadsOf(profile);
-  const asked = healthChecks.filter(({ workload }) => workloads.some(({ metadata }) => metadata.name === workload));
   const [objects, used, health] = await Promise.all([
     snapshot(kubectl),
     diskUse(kubectl),
-    Promise.all(asked.map(async (check) => [check.workload, await healthOf(check, kubectl)] as const)),
+    Promise.all(checksOf(workloads).map(async ({ name, target, check }) => [name, await healthOf(check, target, kubectl)] as const)),
   ]);
   return workloads.map((workload) => row(workload, { objects }, used, new Map(health), profile));
 }
