@@ -41,7 +41,7 @@ with Celery(broker=os.environ["CELERY_BROKER_URL"]).events.default_dispatcher(ho
         events.send("task-received", uuid=str(task), name=f"main.task{task}")
         events.send("task-succeeded", uuid=str(task), runtime=1.0, result="")
 `;
-  const { status, output } = await sandbox.pod('Deployment', 'celery-beat').exec(['python3', '-c', script]);
+  const { status, output } = await sandbox.pod('Deployment', 'celery-beat').exec(['python3', '-c', script], { seconds: 90 });
   assert.equal(status, 0, `no event was sent: ${output}`);
   const last = `celery_task_succeeded_total{hostname="worker",name="main.task${tasks - 1}"`;
   await eventually(

@@ -145,7 +145,7 @@ const worker: readonly Check[] = [
       await worker.kill();
       await pause(6000);
       const next = pod.start(undefined, overrides);
-      await eventually(succeeded(next, task), 60, 'the next worker does the task');
+      await eventually(succeeded(next, task), 90, 'the next worker does the task');
     },
     within: 120,
   },
