@@ -186,24 +186,22 @@ test('all problems are shown, not only the first', () => {
   expect(() => assertValid(settings)).toThrow(/settings\.mirror.*\n.*settings\.consul\.servers/);
 });
 
-test('most mistakes do not compile', () => {
-  const mistakes: Partial<Settings>[] = [
-    // @ts-expect-error -- an even number of servers
-    { consul: { ...dev.consul, servers: 2 } },
-    // @ts-expect-error -- no pool at all
-    { celeryWorker: { pools: [] } },
-    // @ts-expect-error -- a pool without a queue
-    { celeryWorker: { pools: [{ ...pool, queues: [] }] } },
-    // @ts-expect-error -- a size is no text
-    { redis: { ...dev.redis, maxmemory: '96Mi' } },
-    // @ts-expect-error -- a broker without a disk
-    { redis: { maxmemory: dev.redis.maxmemory, cpu: dev.redis.cpu } },
-    // @ts-expect-error -- a bucket without a name
-    { tempo: { ...prod.tempo, bucket: { region: 'x', endpoint: { host: 's3.example', port: 443 } } } },
-    // @ts-expect-error -- a misspelled setting
-    { grafana: { ...dev.grafana, disc: Size.gibibytes(1) } },
-    // @ts-expect-error -- an image that the charts run is missing
-    { images: { redis: dev.images.redis } },
-  ];
-  expect(mistakes).toHaveLength(8);
-});
+// Most mistakes do not compile: tsc, which npm test runs, fails where the line below an @ts-expect-error compiles.
+void ([
+  // @ts-expect-error -- an even number of servers
+  { consul: { ...dev.consul, servers: 2 } },
+  // @ts-expect-error -- no pool at all
+  { celeryWorker: { pools: [] } },
+  // @ts-expect-error -- a pool without a queue
+  { celeryWorker: { pools: [{ ...pool, queues: [] }] } },
+  // @ts-expect-error -- a size is no text
+  { redis: { ...dev.redis, maxmemory: '96Mi' } },
+  // @ts-expect-error -- a broker without a disk
+  { redis: { maxmemory: dev.redis.maxmemory, cpu: dev.redis.cpu } },
+  // @ts-expect-error -- a bucket without a name
+  { tempo: { ...prod.tempo, bucket: { region: 'x', endpoint: { host: 's3.example', port: 443 } } } },
+  // @ts-expect-error -- a misspelled setting
+  { grafana: { ...dev.grafana, disc: Size.gibibytes(1) } },
+  // @ts-expect-error -- an image that the charts run is missing
+  { images: { redis: dev.images.redis } },
+] satisfies Partial<Settings>[]);
