@@ -218,6 +218,18 @@ function queries(sandbox: Sandbox): readonly string[] {
   );
 }
 
+/** Counters of failures that panels read. */
+const FAILURES = ['celery_task_failed_total', 'tempo_discarded_spans_total', 'loki_discarded_samples_total'];
+
+/** What promtool expects of each query about failures, if their counters have the given values every 30 s. */
+function ofFailures(sandbox: Sandbox, values: string, ask: (query: string) => object): object {
+  const asked = queries(sandbox).filter((query) => FAILURES.some((counter) => query.includes(counter)));
+  assert.ok(asked.length >= FAILURES.length, 'there are no queries about failures');
+  const labels = '{name="send",exception="ValueError",reason="limit"}';
+  const input_series = FAILURES.map((counter) => ({ series: `${counter}${labels}`, values }));
+  return { tests: [{ interval: '30s', input_series, promql_expr_test: asked.map(ask) }] };
+}
+
 /** Gives promtool a file. Throws the line of its answer that holds what is wrong. */
 async function promtool(sandbox: Sandbox, command: 'check' | 'test', content: object): Promise<void> {
   const pod = sandbox.pod('Deployment', 'grafana');
@@ -242,21 +254,31 @@ const questions: readonly Check[] = [
   {
     name: 'a failure that its counter begins with is seen in every panel that counts failures',
     async run(sandbox) {
-      const counters = ['celery_task_failed_total', 'tempo_discarded_spans_total', 'loki_discarded_samples_total'];
-      const exprs = queries(sandbox).filter((query) => counters.some((counter) => query.includes(counter)));
-      assert.ok(exprs.length >= counters.length, 'there are no queries about failures');
-      const labels = '{name="send",exception="ValueError",reason="limit"}';
-      const promql_expr_test = exprs.map((expr) => ({
-        expr: `count((${expr}) > 0)`,
-        eval_time: '5m',
-        exp_samples: [{ labels: '{}', value: 1 }],
-      }));
+      const seen = (query: string) => ({ expr: `count((${query}) > 0)`, eval_time: '5m', exp_samples: [{ labels: '{}', value: 1 }] });
       // Absent for four and a half minutes, then 1.
-      const input_series = counters.map((counter) => ({ series: `${counter}${labels}`, values: '_x9 1x20' }));
-      await promtool(sandbox, 'test', { tests: [{ interval: '30s', input_series, promql_expr_test }] });
+      await promtool(sandbox, 'test', ofFailures(sandbox, '_x9 1x20', seen));
     },
     broken: {
-      by: (all) => replaceIn(all, 'grafana-dashboards', 'platform.json', /\(tempo_discarded_spans_total unless [^)]*\) or /, ''),
+      by: (all) => replaceIn(all, 'grafana-dashboards', 'platform.json', /\(tempo_discarded_spans_total unless [^)]*\)\) or /, ''),
+      says: /expr: .*tempo_discarded_spans_total/,
+    },
+  },
+  {
+    name: 'a failure of half an hour ago and more is not seen again after a lost scrape',
+    async run(sandbox) {
+      const silent = (query: string) => ({ expr: `count_over_time(((${query}) > 0)[25m:30s])`, eval_time: '60m', exp_samples: [] });
+      // 1 from the start; the scrape of minute 40 is lost.
+      await promtool(sandbox, 'test', ofFailures(sandbox, '1x79 stale 1x60', silent));
+    },
+    broken: {
+      by: (all) =>
+        replaceIn(
+          all,
+          'grafana-dashboards',
+          'platform.json',
+          /unless present_over_time\((tempo_discarded_spans_total)\[\$__rate_interval\] offset \$__rate_interval\)/,
+          'unless $1 offset $__rate_interval',
+        ),
       says: /expr: .*tempo_discarded_spans_total/,
     },
   },

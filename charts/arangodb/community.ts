@@ -1,3 +1,4 @@
+import { latest } from '../prometheus/rules/expressions.ts';
 import type { RuleGroup } from '../prometheus/rules/group.ts';
 
 const GIB = 2 ** 30;
@@ -8,8 +9,8 @@ export const community: RuleGroup = {
   rules: [
     {
       alert: 'ArangoDBNearsCommunityLimit',
-      expr: `rocksdb_total_disk_space - rocksdb_free_disk_space > ${80 * GIB}`,
-      for: '1h',
+      expr: `${latest('rocksdb_total_disk_space')} - ${latest('rocksdb_free_disk_space')} > ${80 * GIB}`,
+      for: '15m',
       labels: { severity: 'ticket' },
       annotations: {
         summary: 'ArangoDB nears the 100 GiB of the Community Edition',

@@ -49,7 +49,8 @@ const mistakes = {
       .some((divisor) => !parenthesis(divisor).endsWith('> 0')),
   firstFailure: ({ expr }) =>
     [...expr.matchAll(new RegExp(`(\\w+)\\(((?:${BORN_WITH_A_FAILURE})(?:\\{[^}]*\\})?)\\[([^\\]]+)\\]\\)`, 'g'))].some(
-      ([all, call, counter, range]) => call !== 'increase' || !expr.includes(`(${counter} unless ${counter} offset ${range}) or ${all}`),
+      ([all, call, counter, range]) =>
+        call !== 'increase' || !expr.includes(`(${counter} unless present_over_time(${counter}[${range}] offset ${range})) or ${all}`),
     ),
   vanishing: ({ expr }) =>
     [...expr.matchAll(/(last_over_time\()?\b(consul_\w+)/g)].some(([, held, name = '']) => !held && !LASTING_OF_CONSUL.includes(name)),
@@ -72,7 +73,8 @@ const wrong = (all: readonly Query[], mistake: (query: Query) => boolean) => all
 
 describe('a dashboard', () => {
   test('divides by nothing that may be 0, since 0/0 shows as NaN', () => expect(wrong(queries, mistakes.division)).toEqual([]));
-  test('shows the first failure of each kind', () => expect(wrong(queries, mistakes.firstFailure)).toEqual([]));
+  test('shows the first failure of each kind, and shows no old one again after a lost scrape', () =>
+    expect(wrong(queries, mistakes.firstFailure)).toEqual([]));
   test('asks for no metric that disappears', () => expect(wrong(queries, mistakes.vanishing)).toEqual([]));
   test('leads from the latencies of spans to traces', () => expect(wrong(queries, mistakes.exemplar)).toEqual([]));
   test('has $__rate_interval in place of a range below 15 minutes', () => expect(wrong(queries, mistakes.range)).toEqual([]));
@@ -94,7 +96,13 @@ const seen: readonly [keyof typeof mistakes, Query][] = [
   ['firstFailure', { expr: 'increase(otelcol_exporter_send_failed_spans[1h])' }],
   [
     'firstFailure',
-    { expr: '(loki_discarded_samples_total unless loki_discarded_samples_total offset 1h) or increase(loki_discarded_samples_total[2h])' },
+    {
+      expr: '(tempo_discarded_spans_total unless present_over_time(tempo_discarded_spans_total[1h] offset 1h)) or increase(tempo_discarded_spans_total[2h])',
+    },
+  ],
+  [
+    'firstFailure',
+    { expr: '(loki_discarded_samples_total unless loki_discarded_samples_total offset 1h) or increase(loki_discarded_samples_total[1h])' },
   ],
   ['vanishing', { expr: 'max(consul_raft_peers)' }],
   ['vanishing', { expr: 'consul_raft_commitTime{quantile="0.99"}' }],

@@ -1,4 +1,4 @@
-import { latest, risen } from './expressions.ts';
+import { latest, risen, rising } from './expressions.ts';
 import type { RuleGroup } from './group.ts';
 
 const FAILED = risen('celery_task_failed_total{exception!=""}');
@@ -44,6 +44,19 @@ export const celery: RuleGroup = {
         summary: 'The queue {{ $labels.queue_name }} grows',
         description: '{{ $value | printf "%.0f" }} tasks wait in {{ $labels.queue_name }}, and for half an hour it has been more and more.',
         action: 'See whether tasks came to take longer or to be more, then add workers.',
+      },
+    },
+    {
+      alert: 'CeleryStandsStill',
+      // `increase` overlooks the first run of a name if it ends before the exporter is first scraped with it; the second run counts.
+      expr: `${latest('celery_queue_length')} > 0 unless on () (${rising('celery_task_succeeded_total')} or ${rising('celery_task_failed_total')})`,
+      for: '1h',
+      labels: { severity: 'page' },
+      annotations: {
+        summary: 'Tasks wait in {{ $labels.queue_name }}, and none ends',
+        description:
+          '{{ $value | printf "%.0f" }} tasks wait in {{ $labels.queue_name }}. For over an hour no task of any queue has succeeded or failed; tasks that each take longer look the same.',
+        action: "Read the workers' logs for what their tasks wait for, such as a store that does not answer, then restart the workers.",
       },
     },
     {

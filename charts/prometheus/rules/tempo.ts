@@ -59,10 +59,12 @@ export const tempo: RuleGroup = {
     },
     {
       alert: 'TempoMaintenanceFails',
-      // A failed compaction is repeated, so one or two are harmless; retention runs once an hour.
+      // A failed compaction is repeated, so one or two are harmless; retention runs once an hour. Both of the counters of compaction
+      // may count the same failure, so they are not added.
       expr: [
         `sum by (job) (${risen('tempodb_retention_errors_total')})`,
-        `or sum by (job) (${risen('tempodb_compaction_errors_total')} or ${risen('tempo_backend_scheduler_jobs_failed_total')}) > 2`,
+        `or sum by (job) (${risen('tempodb_compaction_errors_total')}) > 2`,
+        `or sum by (job) (${risen('tempo_backend_scheduler_jobs_failed_total')}) > 2`,
       ].join(' '),
       for: '0m',
       labels: { severity: 'ticket' },
