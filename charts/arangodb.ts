@@ -114,7 +114,7 @@ export class ArangoDB extends Chart {
           env: {
             // The image's entrypoint makes no database without it.
             ARANGO_ROOT_PASSWORD: secret.env('root-password'),
-            // arangod sets root's password to it at every start, before it serves: a first start that was interrupted leaves an empty one.
+            // arangod sets root's password at every start, before it serves. Otherwise an interrupted first start leaves it empty.
             ARANGODB_DEFAULT_ROOT_PASSWORD: secret.env('root-password'),
             ...env,
           },

@@ -76,7 +76,7 @@ export class CeleryExporter extends Chart {
           // Once 0.12.2 has reached its broker, /health answers 200 for ever.
           readiness: http('/health', 'metrics'),
           // Releases without celery-exporter#365 may answer 500 to every scrape after the broker was lost: only a restart helps.
-          // A scrape takes 2 s. Five minutes, so that a Redis that restarts takes no exporter with it.
+          // A scrape takes 2 s. The probe may fail for five minutes, so that a restart of Redis does not restart the exporter.
           liveness: { ...http('/metrics', 'metrics'), periodSeconds: 60, timeoutSeconds: 15, failureThreshold: 5 },
         },
       ],

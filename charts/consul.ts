@@ -73,7 +73,7 @@ export class Consul extends Chart {
       retry_join: [`${members.name}.${shared.namespace}.svc.cluster.local`],
       // A server that is stopped leaves the Raft peers, and is a new one without a vote when it starts again.
       leave_on_terminate: true,
-      // By default a server that was off for a week refuses to start. Which servers there are is decided by the StatefulSet.
+      // By default a server that was off for a week refuses to start. The StatefulSet decides which servers exist.
       server_rejoin_age_max: '87600h',
       acl: { enabled: true, default_policy: 'deny', enable_token_persistence: true },
       telemetry: { prometheus_retention_time: '2m', disable_hostname: true },

@@ -81,7 +81,7 @@ export class Tempo extends Chart {
         },
         // The compactor of Tempo 2 is gone: this is where 3 reads the retention from.
         backend_worker: { compaction: { block_retention: `${props.retention.toHours()}h` } },
-        // A job that a deleted pod left blocks all others of its kind, retention included, until it counts as dead: by default after a day.
+        // A job of a deleted pod blocks all jobs of its kind, retention included, until it counts as dead (default: 24 h).
         backend_scheduler: { work: { dead_job_timeout: '1h' } },
         // From here on senders wait and keep their spans.
         live_store: { max_live_traces_bytes: memory.liveTraces },
@@ -103,7 +103,7 @@ export class Tempo extends Chart {
             // So traces are limited by their memory above, not by their number, and one trace may be as large as the burst.
             ingestion: { rate_strategy: 'local', rate_limit_bytes: burst, burst_size_bytes: burst, max_traces_per_user: 0 },
             global: { max_bytes_per_trace: burst },
-            // Unless it names its processors, the generator makes nothing of spans.
+            // The generator makes no metrics unless its processors are named.
             metrics_generator: { processors: ['span-metrics', 'service-graphs'], max_active_series: props.maxSeries },
           },
         },

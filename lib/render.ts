@@ -88,6 +88,6 @@ export function podOf(manifest: Manifest): PodManifest | undefined {
 
 /** The text of one file. */
 export function text(objects: readonly Manifest[]): string {
-  // checkov takes the name of a key for a value, and reads exceptions from this check in comments only.
+  // checkov mistakes the key's name for a secret and accepts exceptions to this check only as comments.
   return Yaml.stringify(...objects).replace(/^ +(- )?secretKey: \S+$/gm, '$& # checkov:skip=CKV_SECRET_6:a name, not a value');
 }

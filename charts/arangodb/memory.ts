@@ -3,7 +3,7 @@ import type { Size } from 'cdk8s';
 /** What arangod may plan with; the rest is for threads, network buffers, open transactions and pages that jemalloc has not returned. */
 const USABLE = 0.7;
 
-/** How what JavaScript leaves of it is divided. */
+/** Shares of the memory that remains after JavaScript's. */
 const SHARES = { blockCache: 0.35, writeBuffers: 0.2, indexCaches: 0.1, queries: 0.35 };
 
 /**

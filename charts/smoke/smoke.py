@@ -334,7 +334,7 @@ def write():
 
 
 def noted():
-    """The trace of the task, once it has run. From then on, what it leaves behind has its time to arrive."""
+    """The trace of the task, once it has run. Starts the wait for its telemetry."""
     if not wait([note], WAITS["task"]).done:
         raise Failed(f"the task has not returned after {WAITS['task']} s")
     heard.end = time.monotonic() + heard.patience
@@ -516,7 +516,7 @@ def log_line():
 # Grafana
 
 GRAFANA = ENV["GRAFANA_URL"]
-# Whether the Secret's password opens it. Who would try on with a wrong one locks admin out.
+# Whether the Secret's password opens it. Further attempts with a wrong password lock admin out.
 entered = Future()
 
 
@@ -537,7 +537,7 @@ def logins():
                 f"the password of the Secret answers {status}: it was applied when Grafana's database was first created, "
                 "and five wrong logins within five minutes lock admin out for five minutes"
             )
-        # A user has one password: where admin's is the Secret's, and another one, Grafana's default opens nothing.
+        # A user has one password. If the Secret's opens and is not `admin`, Grafana's default does not.
         if CREDENTIALS["GRAFANA"] == "admin":
             raise Failed("the password of the Secret is admin, Grafana's default")
         entered.set_result(None)

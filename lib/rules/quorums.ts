@@ -4,8 +4,8 @@ import type { Finding, Platform } from './platform.ts';
 const SECONDS = 20;
 
 /**
- * A member of a quorum is ready once it votes, so that no rollout and no drain stops the next one before. Disruption budgets
- * know readiness only: minReadySeconds would hold up rollouts, but no drain.
+ * A quorum member is ready only once it votes; otherwise a rollout or drain could stop the next one too early. Disruption budgets
+ * count ready pods: minReadySeconds would delay rollouts, but not drains.
  */
 export function* quorums(platform: Platform): Iterable<Finding> {
   for (const { object, pod, replicas } of platform.workloads) {

@@ -467,6 +467,11 @@ const cases: Record<keyof typeof rules, [string, Break, string][]> = {
       (find) => (container(find('StatefulSet', 'server')).readinessProbe.successThreshold = 1),
       'all.yaml: StatefulSet server: spec.template.spec.containers[0].readinessProbe.successThreshold: one of 3 servers is ready 0 s after it answers, and votes up to 20 s later; let the probe succeed for 20 s (quorums)',
     ],
+    [
+      'a server that is ready after 10 s',
+      (find) => (container(find('StatefulSet', 'server')).readinessProbe.periodSeconds = 5),
+      'one of 3 servers is ready 10 s after it answers, and votes up to 20 s later',
+    ],
   ],
   quota: [
     [

@@ -9,8 +9,9 @@ export const celery: RuleGroup = {
   rules: [
     {
       alert: 'CeleryExporterBlind',
-      // After the broker was away its scrapes may fail until it is restarted; while the broker is away, RedisDown pages. It receives events by another
-      // connection, which may hang while scrapes succeed: then workers answer its questions, but none counts as up, for lack of heartbeats.
+      // After an outage of the broker every scrape of the exporter may fail until it is restarted; during the outage, RedisDown pages instead.
+      // The exporter receives events by a second connection, which may hang while scrapes succeed.
+      // Then the workers still answer the exporter's pings, but none counts as up, because their heartbeats are events.
       expr: [
         `absent(celery_queue_length) and on () ${latest('redis_up{job="redis"}')} == 1`,
         `or sum(${latest('celery_active_worker_count')}) > 0 unless on () sum(${latest('celery_worker_up')}) > 0`,

@@ -4,7 +4,7 @@ import type { RuleGroup } from './group.ts';
 /** The leader's value counts: some releases report 0 on all others. */
 const ofLeader = (gauge: string) => `${latest(gauge)} and on (job, instance) ${latest('consul_server_isLeader')} == 1`;
 
-/** Without a leader Consul answers with old news at best. */
+/** Without a leader Consul returns stale reads at best. */
 export const consul: RuleGroup = {
   name: 'consul',
   rules: [

@@ -1,7 +1,10 @@
 import { latest, risen, rising } from './expressions.ts';
 import type { RuleGroup } from './group.ts';
 
-/** Both run every 10 minutes. The first is 0 until a run succeeds; the second has a series for runs with retention and one for runs without. */
+/**
+ * When retention and compaction last succeeded; both run every 10 minutes. `loki_compactor_apply_retention_…` is 0 until a run succeeds;
+ * `loki_boltdb_shipper_compact_tables_…` has one series for runs with retention and one for runs without.
+ */
 const RUNS = [
   'loki_compactor_apply_retention_last_successful_run_timestamp_seconds',
   'loki_boltdb_shipper_compact_tables_operation_last_successful_run_timestamp_seconds',

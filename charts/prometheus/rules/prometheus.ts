@@ -19,7 +19,7 @@ export const prometheus: RuleGroup = {
       labels: { severity: 'page' },
       annotations: {
         summary: 'Alerts are not evaluated',
-        description: 'Rules of {{ $labels.rule_group }} fail: what they watch for would go unnoticed.',
+        description: 'Rules of {{ $labels.rule_group }} fail: what these rules watch for goes unnoticed.',
         action: 'The page of rules in Prometheus shows the error beside the rule.',
       },
     },
@@ -30,8 +30,9 @@ export const prometheus: RuleGroup = {
       for: '1h',
       labels: { severity: 'ticket' },
       annotations: {
-        summary: 'Prometheus is about to forget early',
-        description: 'Its data take {{ $value | humanizePercentage }} of what they may; the oldest go before their time.',
+        summary: 'Prometheus soon deletes samples before the retention ends',
+        description:
+          'Its data take {{ $value | humanizePercentage }} of the limit; at the limit Prometheus deletes the oldest, before the retention ends.',
         action: 'Grow its disk, shorten the retention, or drop the series that nobody reads.',
       },
     },

@@ -1,7 +1,7 @@
 import { latest, risen } from './expressions.ts';
 import type { RuleGroup } from './group.ts';
 
-/** The broker, where every key may be a task. The cache (`redis-cache`) may fill up and forget: that is its work. */
+/** The broker, where every key may be a task. The cache (`redis-cache`) evicts keys by design. */
 export const redis: RuleGroup = {
   name: 'redis',
   rules: [
@@ -45,7 +45,7 @@ export const redis: RuleGroup = {
       for: '0m',
       labels: { severity: 'page' },
       annotations: {
-        summary: 'The broker throws keys away',
+        summary: 'The broker evicts keys',
         description: '{{ $labels.job }} evicted {{ $value | printf "%.0f" }} keys within an hour; tasks may be among them.',
         action: 'Set maxmemory-policy back to noeviction, then find what was lost by comparing tasks sent with tasks received.',
       },

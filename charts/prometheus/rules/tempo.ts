@@ -54,7 +54,7 @@ export const tempo: RuleGroup = {
       annotations: {
         summary: 'Tempo makes its senders wait',
         description: 'Within an hour senders waited {{ $value | printf "%.0f" }} s in all for {{ $labels.job }}: {{ $labels.reason }}.',
-        action: 'waiting_for_live_traces asks for more memory, waiting_for_wal for a faster disk or more CPU.',
+        action: 'If the reason is waiting_for_live_traces, give Tempo more memory; if it is waiting_for_wal, a faster disk or more CPU.',
       },
     },
     {
