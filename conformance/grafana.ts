@@ -264,7 +264,7 @@ const questions: readonly Check[] = [
     },
   },
   {
-    name: 'a failure of half an hour ago and more is not seen again after a lost scrape',
+    name: 'a failure of over half an hour ago is not shown again after a lost scrape',
     async run(sandbox) {
       const silent = (query: string) => ({ expr: `count_over_time(((${query}) > 0)[25m:30s])`, eval_time: '60m', exp_samples: [] });
       // 1 from the start; the scrape of minute 40 is lost.

@@ -43,8 +43,8 @@ export const celery: RuleGroup = {
       labels: { severity: 'ticket' },
       annotations: {
         summary: 'The queue {{ $labels.queue_name }} grows',
-        description: '{{ $value | printf "%.0f" }} tasks wait in {{ $labels.queue_name }}, and for half an hour it has been more and more.',
-        action: 'See whether tasks came to take longer or to be more, then add workers.',
+        description: '{{ $value | printf "%.0f" }} tasks wait in {{ $labels.queue_name }}, and their number has risen for half an hour.',
+        action: 'See whether tasks take longer or more of them are sent, then add workers.',
       },
     },
     {
