@@ -12,6 +12,19 @@ export const otelCollector: RuleGroup = {
   name: 'otel-collector',
   rules: [
     {
+      alert: 'CollectorMissing',
+      // Prometheus finds collectors in DNS, where one whose pod cannot be scheduled does not appear: it has no `up` that could be 0.
+      expr: 'count(up{job="otel-collector"} == 1) < max_over_time(count(up{job="otel-collector"} == 1)[1d:5m])',
+      for: '15m',
+      labels: { severity: 'ticket' },
+      annotations: {
+        summary: 'A collector is missing',
+        description:
+          '{{ $value | printf "%.0f" }} collectors answer, fewer than within the last day. What a missing one has queued waits on its disk.',
+        action: 'See why its pod is not scheduled or does not start. If there are to be fewer, the alert ends within a day.',
+      },
+    },
+    {
       alert: 'CollectorQueueFills',
       expr: `${latest('otelcol_exporter_queue_size')} / ${latest('otelcol_exporter_queue_capacity')} > 0.8`,
       for: '10m',

@@ -6,7 +6,7 @@ export const platform: RuleGroup = {
   rules: [
     {
       alert: 'ServiceDown',
-      // CeleryExporterBlind watches the exporter of Celery. Collectors are found in DNS, which leaves out those that are not ready: with none left there is no `up` to be 0.
+      // CeleryExporterBlind watches the exporter of Celery. Collectors are found in DNS: with no pod there is no `up` to be 0.
       expr: 'max by (job) (up{job!~"celery-exporter|grafana"}) == 0 or absent(up{job="otel-collector"})',
       for: '5m',
       labels: { severity: 'page' },
