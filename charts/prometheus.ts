@@ -114,7 +114,8 @@ export class Prometheus extends Chart {
         ...(login && 'user' in login && { basic_auth: { username: login.user, password_file: login.passwordFile } }),
         ...(login && 'tokenFile' in login && { authorization: { credentials_file: login.tokenFile } }),
         ...(target.discover
-          ? { dns_sd_configs: [{ names: [endpoint.host], type: 'A', port }] }
+          ? // By default every 30 s: so long would a pod that was replaced count as down, and its successor not be asked.
+            { dns_sd_configs: [{ names: [endpoint.host], type: 'A', port, refresh_interval: '10s' }] }
           : { static_configs: [{ targets: (target.hosts ?? [endpoint.host]).map((host) => `${host}:${port}`) }] }),
       });
     }
