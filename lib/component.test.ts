@@ -93,7 +93,7 @@ test('an address outside is opened by its port', () => {
   expect(policy('a').egress?.[1]).toEqual({ to: [{ ipBlock: { cidr: '192.0.2.0/24' } }], ports: [{ port: 443, protocol: 'TCP' }] });
 });
 
-test('a Service names its ports by what is spoken there, and selects by the name alone', () => {
+test('a Service names its ports by what is spoken there, and selects by name and role', () => {
   const service = rendered((chart) =>
     component(chart, 'a').serve({ http: 80, dns: { udp: 53 } }, { name: 'b', headless: true, publishNotReadyAddresses: true }),
   )('Service');
@@ -102,7 +102,7 @@ test('a Service names its ports by what is spoken there, and selects by the name
     type: 'ClusterIP',
     clusterIP: 'None',
     publishNotReadyAddresses: true,
-    selector: { 'app.kubernetes.io/name': 'a' },
+    selector: { 'app.kubernetes.io/component': 'test', 'app.kubernetes.io/name': 'a' },
     ports: [
       { name: 'http', port: 80, protocol: 'TCP', targetPort: 'http' },
       { name: 'dns', port: 53, protocol: 'UDP', targetPort: 'dns' },

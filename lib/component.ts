@@ -119,7 +119,8 @@ export class Component extends Construct {
         type: 'ClusterIP',
         ...(options.headless && { clusterIp: 'None' }),
         ...(options.publishNotReadyAddresses && { publishNotReadyAddresses: true }),
-        selector: this.everyPod,
+        // By role too: a pod that smoke gives this component's name, to be let through its policies, must not become an endpoint.
+        selector: { ...this.everyPod, 'app.kubernetes.io/component': this.props.role },
         ports: named.map(([kind, port]) => ({
           name: kind,
           port: numberOf(port),

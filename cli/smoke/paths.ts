@@ -8,7 +8,11 @@ import script from './paths.py';
 
 const NAME = 'app.kubernetes.io/name';
 const INSTANCE = 'app.kubernetes.io/instance';
-/** Policies select by the name alone. Workloads, budgets and autoscalers select by the instance too: these pods are none of theirs. */
+const ROLE = 'app.kubernetes.io/component';
+/**
+ * Policies select by the name alone. Workloads, budgets and autoscalers select by the instance too, Services by the role too:
+ * a pod with the name, this instance and no role is subject to the policies and to nothing else.
+ */
 const OURS = 'smoke-path';
 /** Selects the pods that ask. */
 export const CALLERS = `${INSTANCE}=${OURS}`;
@@ -45,7 +49,7 @@ const podName = (caller: string): string => `smoke-from-${caller}`;
 export function graphOf({ files, smoke, namespace }: Pick<Profile, 'files' | 'smoke' | 'namespace'>): Graph {
   const platform = new Platform(new Map([...files, ['smoke', smoke]]), { secrets: {}, externals: [], immutable: {} });
   const known = new Map(platform.workloads.map(({ labels }) => [labels[NAME] ?? '', labels]));
-  const callers = [...known].map(([name, labels]) => ({ name, labels: { ...labels, [INSTANCE]: OURS } }));
+  const callers = [...known].map(([name, { [ROLE]: _, ...labels }]) => ({ name, labels: { ...labels, [INSTANCE]: OURS } }));
   const servicePorts = platform
     .of('Service')
     .flatMap(({ metadata, spec }) =>
@@ -83,7 +87,7 @@ export function addresses(servicePort: ServicePort, there: readonly Manifest[]):
 
 const RESOURCES = { cpu: '5m', memory: '32Mi', 'ephemeral-storage': '16Mi' };
 
-/** The pod that tries every port as somebody else, made of the Job's own so that it is as hard. It is never ready: no Service finds it. */
+/** The pod that tries every port with another component's name, hardened like the smoke Job's own pod. */
 export function podFor(
   caller: Caller,
   { namespace, servicePorts, edge }: Graph,
@@ -103,8 +107,6 @@ export function podFor(
       restartPolicy: 'Never',
       activeDeadlineSeconds: 60,
       terminationGracePeriodSeconds: 1,
-      // Nobody ever sets this condition.
-      readinessGates: [{ conditionType: 'platform/never' }],
       containers: [
         {
           name: 'caller',
