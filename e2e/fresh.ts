@@ -3,8 +3,18 @@ import type { Manifest } from '../lib/render.ts';
 import type { Cluster } from './cluster.ts';
 import type { Step } from './step.ts';
 
-/** Reasons of warnings that a start is full of: a probe that is not answered yet, a pod before its disk, what controllers do again. */
-const USUAL = ['Unhealthy', 'FailedToUpdateEndpoint', 'FailedToUpdateEndpointSlices', 'FailedToCreateEndpoint', 'FailedScheduling'];
+/**
+ * Reasons of warnings that every start has: a probe that is not answered yet, a pod before its disk, what controllers retry, and a
+ * Service whose address the API server's repair loop does not find in its cache yet.
+ */
+const USUAL = [
+  'Unhealthy',
+  'FailedToUpdateEndpoint',
+  'FailedToUpdateEndpointSlices',
+  'FailedToCreateEndpoint',
+  'FailedScheduling',
+  'ClusterIPNotAllocated',
+];
 
 /** A kubelet that has not yet been sent a new ConfigMap or Secret mounts it at its next try. */
 const isUnsynced = ({ reason, message }: Manifest) => reason === 'FailedMount' && /failed to sync (configmap|secret) cache/.test(message);
