@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 
 const root = import.meta.dirname;
+/** The files that synth needs. */
+const SOURCES = ['charts', 'imports', 'lib', 'rules', 'settings', 'build.ts', 'main.ts', 'run.js', 'package.json', 'package-lock.json'];
 const scratch = mkdtempSync(join(tmpdir(), 'platform-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
@@ -50,7 +52,7 @@ test('what an earlier synth wrote and this one does not is gone', () => {
 describe('a platform that is wrong', () => {
   const copy = join(scratch, 'copy');
   mkdirSync(copy);
-  for (const name of ['charts', 'imports', 'lib', 'settings', 'main.ts', 'run.js', 'cdk8s.yaml', 'package.json', 'package-lock.json']) {
+  for (const name of [...SOURCES, 'cdk8s.yaml']) {
     cpSync(join(root, name), join(copy, name), { recursive: true });
   }
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
@@ -115,18 +117,7 @@ test('the staging profile of docs/profiles.md compiles and synthesizes, and take
   expect(block.split('\n').length).toBeLessThan(30);
   const copy = join(scratch, 'staging');
   mkdirSync(copy);
-  for (const name of [
-    'charts',
-    'imports',
-    'lib',
-    'settings',
-    'main.ts',
-    'run.js',
-    'text.d.ts',
-    'tsconfig.json',
-    'package.json',
-    'package-lock.json',
-  ]) {
+  for (const name of [...SOURCES, 'text.d.ts', 'tsconfig.json']) {
     cpSync(join(root, name), join(copy, name), { recursive: true, filter: (path) => !path.endsWith('.test.ts') });
   }
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));

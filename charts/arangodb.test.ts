@@ -1,35 +1,32 @@
-import { App } from 'cdk8s';
 import { describe, expect, test } from 'vitest';
-import { manifests } from '../lib/render.ts';
-import { profiles, type Settings } from '../settings/index.ts';
-import { platform } from './index.ts';
+import { build } from '../build.ts';
+import { profiles } from '../settings/index.ts';
+import type { Settings } from './settings.ts';
 
-/** The objects of the settings by kind and name; throws what a rule finds. */
-function build(settings: Settings) {
-  const app = new App();
-  platform(app, settings);
-  expect(app.node.validate()).toEqual([]);
-  const all = [...manifests(app).values()].flat();
+/** Looks up an object of the settings by kind and name. */
+function objects(settings: Settings) {
+  const { platform: all, findings } = build(settings);
+  expect(findings).toEqual([]);
   return (kind: string, name: string) => all.find((each) => each.kind === kind && each.metadata.name.replace(/-[0-9a-f]{8}$/, '') === name);
 }
 
 test('a server that is not ready is found, so that Prometheus sees what ails it', () => {
-  expect(build(profiles.dev)('Service', 'arangodb')?.spec).toMatchObject({ clusterIP: 'None', publishNotReadyAddresses: true });
+  expect(objects(profiles.dev)('Service', 'arangodb')?.spec).toMatchObject({ clusterIP: 'None', publishNotReadyAddresses: true });
 });
 
 test('it runs in the group that the image’s files are for, and its disk in one that no node has', () => {
-  const server = build(profiles.dev)('StatefulSet', 'arangodb');
+  const server = objects(profiles.dev)('StatefulSet', 'arangodb');
   expect(server?.spec.template.spec.securityContext).toMatchObject({ runAsUser: 10001, runAsGroup: 0, fsGroup: 10001 });
   expect(server?.metadata.annotations?.['kube-score/ignore']).toContain('container-security-context-user-group-id');
 });
 
 test('no Secret is a file that JavaScript in the server could read', () => {
-  const { volumes } = build(profiles.dev)('StatefulSet', 'arangodb')?.spec.template.spec ?? {};
+  const { volumes } = objects(profiles.dev)('StatefulSet', 'arangodb')?.spec.template.spec ?? {};
   expect(volumes.map(({ name }: { name: string }) => name)).toEqual(['apps', 'tmp']);
 });
 
 test('no user of a database may run JavaScript in it', () => {
-  const args: string[] = build(profiles.dev)('StatefulSet', 'arangodb')?.spec.template.spec.containers[0].args;
+  const args: string[] = objects(profiles.dev)('StatefulSet', 'arangodb')?.spec.template.spec.containers[0].args;
   for (const way of ['javascript.transactions', 'javascript.tasks', 'javascript.user-defined-functions', 'foxx.api', 'foxx.queues'])
     expect(args).toContain(`--${way}=false`);
 });
@@ -37,8 +34,8 @@ test('no user of a database may run JavaScript in it', () => {
 describe('3.12', () => {
   const { dev } = profiles;
   const images = { ...dev.images, arangodb: 'docker.io/library/arangodb:3.12.9' };
-  const upgrading = build({ ...dev, images, arangodb: { ...dev.arangodb, upgrade: true } });
-  const served = build({ ...dev, images });
+  const upgrading = objects({ ...dev, images, arangodb: { ...dev.arangodb, upgrade: true } });
+  const served = objects({ ...dev, images });
   const alerts = (of: typeof served): string => of('ConfigMap', 'prometheus')?.data['rules.yaml'];
 
   test('the upgrade has the disk for itself, as the server would have it, and ends', () => {
@@ -65,7 +62,7 @@ describe('3.12', () => {
 
   test('an alert comes before the limit of the Community Edition, and only with it', () => {
     expect(alerts(served)).toContain(' > 85899345920');
-    expect(alerts(build({ ...dev, images, arangodb: { ...dev.arangodb, licensed: true } }))).not.toContain('85899345920');
-    expect(alerts(build(dev))).not.toContain('85899345920');
+    expect(alerts(objects({ ...dev, images, arangodb: { ...dev.arangodb, licensed: true } }))).not.toContain('85899345920');
+    expect(alerts(objects(dev))).not.toContain('85899345920');
   });
 });

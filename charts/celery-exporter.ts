@@ -1,12 +1,12 @@
 import { Chart, Duration, Size } from 'cdk8s';
 import type { Construct } from 'constructs';
-import { Component, type Endpoint, type Shared } from '../lib/component.ts';
+import { Component, type Shared } from '../lib/component.ts';
 import { emptyDir } from '../lib/disk.ts';
 import { http, type Resources } from '../lib/pod.ts';
 import type { ScrapeTarget } from '../lib/scrape-target.ts';
-import type { SecretRef } from '../lib/secret.ts';
 import { durationBuckets } from '../lib/telemetry.ts';
 import { deployment } from '../lib/workload.ts';
+import type { RedisDatabase } from './redis.ts';
 
 const PORTS = { metrics: 9808 };
 
@@ -32,7 +32,7 @@ interface CeleryExporterProps extends CeleryExporterSettings {
   readonly queues: readonly string[];
   /** The longest task: where the histogram of run times ends. */
   readonly longestTask: Duration;
-  readonly broker: { readonly endpoint: Endpoint<'redis'>; readonly secret: SecretRef<'password'>; readonly index: number };
+  readonly broker: RedisDatabase;
 }
 
 /** Counts tasks, workers and queues from Celery's events: workers have no metrics port of their own. */

@@ -1,15 +1,12 @@
-import { App } from 'cdk8s';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { build } from '../build.ts';
 import { webUis } from '../cli/web-uis.ts';
-import { type Manifest, manifests, podOf } from '../lib/render.ts';
+import { type Manifest, podOf } from '../lib/render.ts';
 import { profiles } from '../settings/index.ts';
 import { unusedPlugins } from './grafana/plugins.ts';
-import { platform } from './index.ts';
 
-const app = new App();
-platform(app, profiles.dev);
-const all: readonly Manifest[] = [...manifests(app).values()].flat();
+const all = build(profiles.dev).platform;
 
 function named(kind: string, name: string): Manifest {
   const found = all.find((manifest) => manifest.kind === kind && manifest.metadata.name === name);

@@ -1,12 +1,12 @@
-import type { Immutable } from '../lib/rules/platform.ts';
-
 const data = ['data ReadWriteOnce'];
 
 /**
  * What stays as it is from the first release on, by the name of the workload: Kubernetes refuses to change it, or a disk
  * would be left behind. A change here needs its reason, and how the data moves, in docs/design.md.
  */
-export const immutable: Readonly<Record<string, Immutable>> = {
+export const immutable: Readonly<
+  Record<string, { readonly serviceName?: string; readonly claims?: readonly string[]; readonly grace: number }>
+> = {
   arangodb: { serviceName: 'arangodb', claims: data, grace: 60 },
   'celery-beat': { grace: 10 },
   'celery-exporter': { grace: 5 },

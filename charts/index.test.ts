@@ -1,17 +1,16 @@
-import { App, Duration } from 'cdk8s';
+import { Duration } from 'cdk8s';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { type ContainerManifest, type Manifest, manifests, podOf } from '../lib/render.ts';
-import { matches } from '../lib/rules/platform.ts';
+import { build as built } from '../build.ts';
+import { type ContainerManifest, type Manifest, podOf } from '../lib/render.ts';
+import { matches } from '../rules/platform.ts';
 import { images } from '../settings/images.ts';
-import { profiles, type Settings } from '../settings/index.ts';
-import { secrets } from '../settings/secrets.ts';
-import { platform } from './index.ts';
+import { profiles } from '../settings/index.ts';
+import { secrets } from './secrets.ts';
+import type { Settings } from './settings.ts';
 
 function build(settings: Settings): Manifest[] {
-  const app = new App();
-  platform(app, settings);
-  return [...manifests(app).values()].flat();
+  return [...built(settings).files.values()].flat();
 }
 
 const workloads = (all: readonly Manifest[]) =>
@@ -177,22 +176,17 @@ describe.each(Object.entries(profiles))('%s', (_, settings) => {
   });
 
   test('no other object knows of the Job that checks them all', () => {
-    const app = new App();
-    platform(app, settings);
-    const others = [...manifests(app)].filter(([file]) => file !== 'smoke/smoke.yaml');
-    expect(JSON.stringify(others)).not.toContain('smoke');
-    const policies =
-      manifests(app)
-        .get('smoke/smoke.yaml')
-        ?.filter(({ kind }) => kind === 'NetworkPolicy') ?? [];
+    const { setup, platform, externalSecrets, smoke } = built(settings);
+    expect(JSON.stringify([setup, platform, externalSecrets])).not.toContain('smoke');
+    const policies = smoke.filter(({ kind }) => kind === 'NetworkPolicy');
     expect(policies.every(({ metadata }) => /^smoke(-to-|$)/.test(metadata.name))).toBe(true);
   });
 
   test('what an uninstall must not delete lies in setup/', () => {
-    const app = new App();
-    platform(app, settings);
-    const outside = [...manifests(app)].filter(([file]) => !file.startsWith('setup/')).flatMap(([, objects]) => objects);
-    expect(outside.filter(({ kind }) => /^(Namespace|PersistentVolumeClaim|PriorityClass)$/.test(kind))).toEqual([]);
+    const { platform, externalSecrets, smoke } = built(settings);
+    expect(
+      [...platform, ...externalSecrets, ...smoke].filter(({ kind }) => /^(Namespace|PersistentVolumeClaim|PriorityClass)$/.test(kind)),
+    ).toEqual([]);
   });
 });
 
@@ -200,12 +194,10 @@ describe.each([
   ['a store', { from: 'store', store: { kind: 'SecretStore', name: 'vault' }, prefix: 'team/' }],
   ['a generator', { from: 'generator' }],
 ] as const)('Secrets from %s', (_, externalSecrets) => {
-  const app = new App();
-  platform(app, { ...profiles.dev, externalSecrets });
-  const all = manifests(app);
+  const all = built({ ...profiles.dev, externalSecrets });
 
   test('come with exactly the keys of the list, for the Secrets that the profile reads', () => {
-    const made = (all.get('external-secrets/external-secrets.yaml') ?? []).filter(({ kind }) => kind === 'ExternalSecret');
+    const made = all.externalSecrets.filter(({ kind }) => kind === 'ExternalSecret');
     const keys = made.map(({ metadata, spec }) => [
       metadata.name,
       spec.data?.map(({ secretKey }: { secretKey: string }) => secretKey) ?? Object.keys(spec.target.template.data),
@@ -217,18 +209,13 @@ describe.each([
   });
 
   test('change no other object', () => {
-    const others = [...all].filter(([file]) => !file.startsWith('external-secrets/')).map(([file, objects]) => [file, objects]);
-    const plain = new App();
-    platform(plain, { ...profiles.dev });
-    expect(others).toEqual([...manifests(plain)]);
-    expect(app.node.validate()).toEqual([]);
+    const { setup, platform, smoke } = built(profiles.dev);
+    expect(all).toMatchObject({ setup, platform, smoke, findings: [] });
   });
 });
 
 test('generated Secrets have the formats that their programs want', () => {
-  const app = new App();
-  platform(app, { ...profiles.dev, externalSecrets: { from: 'generator' } });
-  const all = manifests(app).get('external-secrets/external-secrets.yaml') ?? [];
+  const all = built({ ...profiles.dev, externalSecrets: { from: 'generator' } }).externalSecrets;
   expect(named(all, 'Password', 'consul-gossip').spec).toMatchObject({ length: 32, encoding: 'base64', secretKeys: ['gossip-key'] });
   expect(named(all, 'Password', 'consul-uuid').spec).toMatchObject({ length: 16, encoding: 'hex' });
   const template = named(all, 'ExternalSecret', 'consul').spec.target.template.data['app-token'];

@@ -1,11 +1,6 @@
 import { ApiObject, type App } from 'cdk8s';
 import { Construct } from 'constructs';
 import { mirrored } from '../lib/image.ts';
-import { manifests } from '../lib/render.ts';
-import { check } from '../lib/rules/index.ts';
-import type { Settings } from '../settings/index.ts';
-import { secrets } from '../settings/secrets.ts';
-import { assertValid } from '../settings/validate.ts';
 import { ArangoDB } from './arangodb.ts';
 import type { AppProps } from './celery/app.ts';
 import { CeleryBeat } from './celery-beat.ts';
@@ -19,16 +14,17 @@ import { Loki } from './loki.ts';
 import { OtelCollector } from './otel-collector.ts';
 import { Prometheus } from './prometheus.ts';
 import { Redis } from './redis.ts';
+import { secrets } from './secrets.ts';
+import type { Settings } from './settings.ts';
 import { Setup } from './setup.ts';
 import { Smoke } from './smoke.ts';
 import { Tempo } from './tempo.ts';
 
 /**
  * The platform: every chart once, each given what it reaches. Reading this is reading the architecture.
- * Throws what is wrong with the settings, a line each; what is wrong with the objects, `app.node.validate()` says.
+ * @returns what the rules need and the objects do not show
  */
-export function platform(app: App, settings: Settings): void {
-  assertValid(settings);
+export function platform(app: App, settings: Settings) {
   const { shared } = settings;
   const images = mirrored(settings.images, settings.mirror);
   const setup = new Setup(new Construct(app, 'setup'), 'setup', shared, settings.setup);
@@ -143,10 +139,9 @@ export function platform(app: App, settings: Settings): void {
     });
   }
 
-  const facts = {
+  return {
     secrets: Object.fromEntries(used.map(({ name, keys }) => [name, Object.keys(keys)])),
     externals: buckets.map(({ host, port }) => `${host}:${port}`),
     immutable: { ...immutable, 'celery-worker': { ...immutable['celery-worker'], grace: settings.app.longestTask.toSeconds() } },
   };
-  app.node.addValidation({ validate: () => check(manifests(app), facts) });
 }

@@ -7,26 +7,17 @@ import { emptyDir } from '../lib/disk.ts';
 import type { Mount } from '../lib/mount.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import { job } from '../lib/workload.ts';
+import type { ArangoDatabase } from './arangodb.ts';
+import type { RedisDatabase } from './redis.ts';
 import script from './smoke/smoke.py';
-
-interface Redis {
-  readonly endpoint: Endpoint<'redis'>;
-  readonly secret: SecretRef<'password'>;
-  readonly index: number;
-}
 
 interface SmokeProps {
   /** The app's own image: it has Celery, a Redis client and, for the trace to begin here, OpenTelemetry. */
   readonly image: string;
-  readonly broker: Redis;
-  readonly results: Redis;
-  readonly cache: Redis;
-  readonly database: {
-    readonly endpoint: Endpoint<'arangodb'>;
-    readonly database: string;
-    readonly username: string;
-    readonly secret: SecretRef<'password'>;
-  };
+  readonly broker: RedisDatabase;
+  readonly results: RedisDatabase;
+  readonly cache: RedisDatabase;
+  readonly database: ArangoDatabase;
   readonly otlp: Endpoint<'otlp-grpc'>;
   readonly traces: Endpoint<'tempo'>;
   readonly metricStore: Endpoint<'prometheus'>;
@@ -70,7 +61,7 @@ export class Smoke extends Chart {
     const component = new Component(this, id, shared, { role: 'smoke', image: props.image, ephemeral: true });
     const file = config(component, () => ({ 'smoke.py': script }));
 
-    const redis = ({ endpoint, index }: Redis) => `redis://${component.connect(endpoint)}/${index}`;
+    const redis = ({ endpoint, index }: RedisDatabase) => `redis://${component.connect(endpoint)}/${index}`;
     // Both protocols have one address.
     const dns = [consulDns.udp, consulDns.tcp].map((endpoint) => component.connect(endpoint))[0] ?? '';
     const secrets: readonly Mount[] = [

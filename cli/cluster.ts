@@ -38,7 +38,7 @@ export async function apply(kubectl: Kubectl, objects: readonly Manifest[], take
 
 /** The workloads among the objects: what runs pods. */
 export function workloadsOf(profile: Profile): readonly Manifest[] {
-  return [...profile.files.values()].flat().filter((manifest) => podOf(manifest));
+  return profile.objects.filter((manifest) => podOf(manifest));
 }
 
 /** Everything in the namespace that tells how the workloads are. */

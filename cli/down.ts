@@ -38,7 +38,7 @@ export const down: Command = {
       if (typed !== profile.name) throw new UserError(`that is not "${profile.name}": nothing was removed`);
     }
 
-    const all = [...profile.files.values(), profile.smoke].flat();
+    const all = [...profile.objects, ...profile.smoke];
     // The default policies go last: until then nothing that still runs is open to others.
     const goes = all.filter(({ kind }) => !KEPT.includes(kind)).toReversed();
     const said = await kubectl.run(['delete', '--filename=-', '--ignore-not-found', '--wait=false', '--output=name'], {

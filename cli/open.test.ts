@@ -44,7 +44,7 @@ test('a web UI keeps its address; where its port is taken it says so, and that i
 });
 
 test('every web UI is at a port of its Service', () => {
-  const services = [...profileOf('dev').files.values()].flat().filter(({ kind }) => kind === 'Service');
+  const services = profileOf('dev').objects.filter(({ kind }) => kind === 'Service');
   for (const { service, port } of webUis) {
     const ports = services.find(({ metadata }) => metadata.name === service)?.spec.ports.map((each: { port: number }) => each.port);
     expect(ports, service).toContain(port);

@@ -62,7 +62,7 @@ export function* problems(profile: Profile, state: ClusterState): Iterable<strin
   if (profile.settings.externalSecrets && !state.operator) {
     yield `the External Secrets Operator, which makes the Secrets of ${profile.name}, is not in the cluster: install it, or take externalSecrets out of the profile and run npm run secrets`;
   }
-  const claims = [...profile.files.values()].flat().some(needsDefaultClass);
+  const claims = profile.objects.some(needsDefaultClass);
   const isDefault = ({ metadata }: Manifest) => metadata.annotations?.['storageclass.kubernetes.io/is-default-class'] === 'true';
   if (claims && state.storageClasses && !state.storageClasses.some(isDefault)) {
     const names = state.storageClasses.map(({ metadata }) => metadata.name).join(', ');
@@ -164,7 +164,7 @@ const rulesReview = (namespace: string) => ({ apiVersion: 'authorization.k8s.io/
 
 /** `create statefulsets`: what applying the profile takes and the rules do not allow. */
 function denied(profile: Profile, rules: readonly AccessRule[]): readonly string[] {
-  const objects = [...profile.files.values()].flat();
+  const objects = profile.objects;
   const wanted = new Map(
     objects.map(({ apiVersion, kind }) => [pluralOf(kind), apiVersion.includes('/') ? apiVersion.replace(/\/.*/, '') : '']),
   );

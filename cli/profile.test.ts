@@ -2,10 +2,10 @@ import { expect, test } from 'vitest';
 import { profileOf } from './profile.ts';
 import { UserError } from './user-error.ts';
 
-test('a profile is its settings and the files of dist/', () => {
+test('a profile is its settings and its objects', () => {
   const dev = profileOf('dev');
   expect(dev.namespace).toBe('platform-dev');
-  expect([...dev.files.keys()]).toContain('redis.yaml');
+  expect(dev.objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`)).toContain('StatefulSet redis');
 });
 
 test('no profile, and one that there is not, are refused with those there are', () => {

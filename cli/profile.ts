@@ -1,19 +1,16 @@
-import { App } from 'cdk8s';
-import { platform } from '../charts/index.ts';
-import { type Manifest, manifests } from '../lib/render.ts';
-import { profileNamed, profiles, type Settings } from '../settings/index.ts';
-import { validate } from '../settings/validate.ts';
+import { type Build, build } from '../build.ts';
+import type { Settings } from '../charts/settings.ts';
+import type { Manifest } from '../lib/render.ts';
+import { profileNamed, profiles } from '../settings/index.ts';
 import { UserError } from './user-error.ts';
 
-/** A profile, and what `synth` writes for it. */
-export interface Profile {
+/** A profile, and the objects that `synth` writes for it. */
+export interface Profile extends Build {
   readonly name: string;
   readonly settings: Settings;
   readonly namespace: string;
-  /** The objects of each file, by its path below the profile's folder, in the order in which they are applied. */
-  readonly files: ReadonlyMap<string, readonly Manifest[]>;
-  /** The Job that checks the others, and what comes with it: here for a minute, and only when it is asked for. */
-  readonly smoke: readonly Manifest[];
+  /** Every object except those of the smoke test, in the order in which they are applied. */
+  readonly objects: readonly Manifest[];
 }
 
 /** The profile of that name. Throws a UserError when there is none, or its settings contradict themselves. */
@@ -30,18 +27,8 @@ export function profileOf(name: string | undefined): Profile {
   } catch (error) {
     throw new UserError((error as Error).message);
   }
-  const app = new App();
-  const problems = validate(settings);
-  if (problems.length === 0) platform(app, settings);
-  const findings = [...problems, ...app.node.validate()];
-  if (findings.length > 0) throw new UserError(findings.join('\n'));
-  const all = [...manifests(app)];
-  const isSmoke = ([file]: (typeof all)[number]) => file.startsWith('smoke/');
-  return {
-    name,
-    settings,
-    namespace: settings.shared.namespace,
-    files: new Map(all.filter((each) => !isSmoke(each))),
-    smoke: all.filter(isSmoke).flatMap(([, objects]) => objects),
-  };
+  const built = build(settings);
+  if (built.findings.length > 0) throw new UserError(built.findings.join('\n'));
+  const objects = [...built.setup, ...built.platform, ...built.externalSecrets];
+  return { ...built, name, settings, namespace: settings.shared.namespace, objects };
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { type Manifest, podOf } from '../lib/render.ts';
-import { Platform } from '../lib/rules/platform.ts';
-import { quota } from '../lib/rules/quota.ts';
+import { Platform } from '../rules/platform.ts';
+import { quota } from '../rules/quota.ts';
 import { diagramOf } from '../tools/docs/diagram.ts';
 import { profileOf } from './profile.ts';
 import { type CheckResult, line, parsed, summary } from './smoke/check-result.ts';
@@ -10,7 +10,7 @@ import { addresses, graphOf, judge, type ProbeResult, podFor, probeResultOf, roo
 import { longest } from './smoke.ts';
 
 const profile = profileOf('dev');
-const all = [...profile.files.values()].flat();
+const all = profile.objects;
 const graph = graphOf(profile);
 const { callers, servicePorts, edge } = graph;
 const pods = callers.map((caller) => podFor(caller, graph, profile.smoke, []));
@@ -70,18 +70,18 @@ test('policies select by the name alone, as those pods carry it', () => {
 });
 
 test.each(['dev', 'prod'])('the quota of %s has room for the Job and all pods, beside a rollout', (name) => {
-  const { files, smoke, ...rest } = profileOf(name);
-  const graph = graphOf({ files, smoke, ...rest });
+  const profile = profileOf(name);
+  const graph = graphOf(profile);
   const probePods = graph.callers.map((caller) => {
-    const { metadata, spec } = podFor(caller, graph, smoke, []);
+    const { metadata, spec } = podFor(caller, graph, profile.smoke, []);
     return { apiVersion: 'v1', kind: 'Job', metadata, spec: { template: { metadata, spec } } };
   });
-  const platform = new Platform(new Map([...files, ['smoke', [...smoke, ...probePods]]]), { secrets: {}, externals: [], immutable: {} });
+  const platform = new Platform([...profile.objects, ...profile.smoke, ...probePods]);
   expect([...quota(platform)].map(({ wrong }) => wrong)).toEqual([]);
 });
 
 test('what up applies and waits for knows nothing of it', () => {
-  expect([...profile.files.keys()].filter((file) => file.includes('smoke'))).toEqual([]);
+  expect(profile.objects.filter((object) => profile.smoke.includes(object))).toEqual([]);
   expect(profile.smoke.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['Job', 'ConfigMap', 'NetworkPolicy', 'ServiceAccount']));
 });
 

@@ -172,7 +172,7 @@ async function paths({ kubectl, profile, over }: SmokeRun): Promise<readonly Che
   }
   const names = new Set(policies.map(({ metadata }) => metadata.name));
   const expected = new Set(
-    [...profile.files.values(), profile.smoke].flat().flatMap(({ kind, metadata }) => (kind === 'NetworkPolicy' ? [metadata.name] : [])),
+    [...profile.objects, ...profile.smoke].flatMap(({ kind, metadata }) => (kind === 'NetworkPolicy' ? [metadata.name] : [])),
   );
   const differences = {
     missing: [...expected].filter((name) => !names.has(name)),
@@ -183,17 +183,17 @@ async function paths({ kubectl, profile, over }: SmokeRun): Promise<readonly Che
 
 /** Disks and Secrets, as the manifests state them. */
 async function drift({ kubectl, profile, found }: SmokeRun): Promise<void> {
-  const all = new Map([...profile.files, ['smoke', profile.smoke]]);
+  const all = [...profile.objects, ...profile.smoke];
   const more = (what: string) => `kubectl --namespace ${kubectl.namespace} get ${what}`;
 
   const claims = await timed(() => kubectl.objects(['get', 'persistentvolumeclaims']));
-  const { wrong, number } = disks([...all.values()].flat(), claims.value);
+  const { wrong, number } = disks(all, claims.value);
   found(resultOf('every disk is bound and as large as stated', claims.seconds, wrong, `${number} disks`, more('persistentvolumeclaims')));
 
   // Only names of keys: no value leaves the cluster.
   const template = '{{range .items}}{{.metadata.name}}{{range $key, $value := .data}} {{$key}}{{end}}{{"\\n"}}{{end}}';
   const secrets = await timed(() => kubectl.run(['get', 'secrets', `--output=go-template=${template}`]));
-  const read = [...new Set(readers({ files: all }).map(({ secret, key }) => `${secret}/${key}`))];
+  const read = [...new Set(readers(all).map(({ secret, key }) => `${secret}/${key}`))];
   const lacking = lackingKeys(read, secrets.value).map((key) => `${key} is not there`);
   found(resultOf('every Secret has the keys that pods read', secrets.seconds, lacking, `${read.length} keys`, more('secrets')));
 }

@@ -4,9 +4,7 @@ import { profileOf } from './profile.ts';
 import { row } from './status.ts';
 
 const dev = profileOf('dev');
-const workload = [...dev.files.values()]
-  .flat()
-  .find(({ kind, metadata }) => kind === 'StatefulSet' && metadata.name === 'redis') as Manifest;
+const workload = dev.objects.find(({ kind, metadata }) => kind === 'StatefulSet' && metadata.name === 'redis') as Manifest;
 const there = {
   ...workload,
   metadata: { ...workload.metadata, uid: 's', generation: 1 },

@@ -47,16 +47,14 @@ Asks before it touches a cluster, unless the context is named by --context or is
     live.say(`${profile.name}: looks at the cluster of context ${context}`);
     await prepare(kubectl, profile, live);
 
-    const of = (setup: boolean) =>
-      [...profile.files].filter(([file]) => file.startsWith('setup/') === setup).flatMap(([, objects]) => objects);
     const force = values.force === true;
-    const changes = [...(await apply(kubectl, of(true), force))];
+    const changes = [...(await apply(kubectl, profile.setup, force))];
     if (!profile.settings.externalSecrets) {
       for (const [name, did] of await ensureSecrets(kubectl, profile)) {
         changes.push({ object: `Secret ${name}`, did: did === 'created' || did === 'unchanged' ? did : 'changed' });
       }
     }
-    changes.push(...(await apply(kubectl, of(false), force)));
+    changes.push(...(await apply(kubectl, [...profile.platform, ...profile.externalSecrets], force)));
     live.say(summary(changes));
 
     const all = values['no-wait'] ? [] : await wait(kubectl, profile, live, timeout);

@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { secrets as listed } from '../charts/secrets.ts';
 import { generate } from '../cli/secrets/generate.ts';
 import type { Manifest } from '../lib/render.ts';
 import type { SecretKey } from '../lib/secret.ts';
-import { secrets as listed } from '../settings/secrets.ts';
 import { ip, NETWORK } from './network.ts';
 import { Pod } from './pod.ts';
 import { commandLines, type Program } from './program.ts';
@@ -161,10 +161,10 @@ export class Sandbox {
   }
 }
 
-/** A value of the format that settings/secrets.ts gives the key. What only the user knows is as good as any password here. */
+/** A value of the format that charts/secrets.ts gives the key. What only the user knows is as good as any password here. */
 function made(name: string, key: string): string {
   const keys: Readonly<Record<string, SecretKey>> | undefined = Object.values(listed).find((secret) => secret.name === name)?.keys;
   const format = keys?.[key]?.format;
-  if (!format) throw new Error(`settings/secrets.ts has no key ${name}/${key}`);
+  if (!format) throw new Error(`charts/secrets.ts has no key ${name}/${key}`);
   return generate[format === 'given' ? 'password' : format]();
 }

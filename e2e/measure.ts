@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { workloadsOf } from '../cli/cluster.ts';
 import { amountOf } from '../lib/quantity.ts';
-import { podOf } from '../lib/render.ts';
+import { podOf, text } from '../lib/render.ts';
 import type { Cluster } from './cluster.ts';
 import type { Start } from './fresh.ts';
 
@@ -133,9 +132,8 @@ const HEAD = [
 
 /** Objects and bytes of what is applied. */
 export function sizeOf(cluster: Cluster): string {
-  const files = [...cluster.profile.files.keys()].map((file) => readFileSync(`dist/${cluster.profile.name}/${file}`, 'utf8'));
-  const objects = [...cluster.profile.files.values()].flat().length;
-  return `${objects} objects, ${Math.round(files.reduce((sum, text) => sum + text.length, 0) / 1024)} KiB of YAML`;
+  const { objects } = cluster.profile;
+  return `${objects.length} objects, ${Math.round(text(objects).length / 1024)} KiB of YAML`;
 }
 
 /** Rows of cells, the first of which is the head. */

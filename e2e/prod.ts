@@ -67,7 +67,7 @@ export const prod: readonly Step[] = [
 
 /** How many pods a workload starts with: where an autoscaler decides, its least number, which takes it some seconds. */
 function numberOf({ metadata, spec }: Manifest, { profile }: Cluster): number {
-  const scalers = [...profile.files.values()].flat().filter(({ kind }) => kind === 'HorizontalPodAutoscaler');
+  const scalers = profile.objects.filter(({ kind }) => kind === 'HorizontalPodAutoscaler');
   return spec.replicas ?? scalers.find((each) => each.spec.scaleTargetRef.name === metadata.name)?.spec.minReplicas ?? 1;
 }
 

@@ -63,22 +63,16 @@ export interface PodManifest {
   }[];
 }
 
-const rendered = new WeakMap<App, ReadonlyMap<string, readonly Manifest[]>>();
-
-/** The objects of every chart, by file: the chart's path in the app plus `.yaml`. Rendered at the first call, when all is wired. */
+/** Renders the objects of every chart, by file: the chart's path in the app plus `.yaml`. */
 export function manifests(app: App): ReadonlyMap<string, readonly Manifest[]> {
-  const known = rendered.get(app);
-  if (known) return known;
   const charts = app.node.findAll().filter((node) => Chart.isChart(node));
   // App.synth and Chart.toJson walk the whole app once per chart; this renders each object once.
-  const files = new Map(
+  return new Map(
     charts.map((chart) => [
       `${chart.node.path}.yaml`,
       chart.node.findAll().flatMap((node) => (ApiObject.isApiObject(node) ? [node.toJson() as Manifest] : [])),
     ]),
   );
-  rendered.set(app, files);
-  return files;
 }
 
 /** The pod that a workload runs. @default undefined - the object runs none */

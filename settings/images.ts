@@ -1,4 +1,6 @@
-/** Every image of the platform: registry/repository:tag, optionally @sha256:digest. Renovate keeps the tags. */
+import type { Images } from '../charts/settings.ts';
+
+/** Every image of the platform. Renovate keeps the tags. */
 export const images = {
   // The last 3.11; Apache-2.0. 3.12 changes the licence, and 3.11 is no longer rebuilt: see docs/arangodb-3.12.md.
   // renovate: datasource=docker depName=docker.io/library/arangodb
@@ -25,7 +27,4 @@ export const images = {
   grafana: 'docker.io/grafana/grafana:13.2.3',
   // Your own: replace it in the profile, see docs/profiles.md.
   app: 'docker.io/platform/celery-app:dev',
-} as const satisfies Readonly<Record<string, string>>;
-
-/** One reference for each image that the charts run. */
-export type Images = Readonly<Record<keyof typeof images, string>>;
+} as const satisfies Images;

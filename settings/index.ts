@@ -1,48 +1,8 @@
 import { Duration, Size } from 'cdk8s';
 import { Cpu } from 'cdk8s-plus-27';
-import type { ArangoDBSettings } from '../charts/arangodb.ts';
-import type { AppSettings } from '../charts/celery/app.ts';
-import type { CeleryBeatSettings } from '../charts/celery-beat.ts';
-import type { CeleryExporterSettings } from '../charts/celery-exporter.ts';
-import type { CeleryWorkerSettings } from '../charts/celery-worker.ts';
-import type { ConsulSettings } from '../charts/consul.ts';
-import type { ExternalSecretsSettings } from '../charts/external-secrets.ts';
-import type { GrafanaSettings } from '../charts/grafana.ts';
-import type { LokiSettings } from '../charts/loki.ts';
-import type { OtelCollectorSettings } from '../charts/otel-collector.ts';
-import type { PrometheusSettings } from '../charts/prometheus.ts';
-import type { BrokerSettings, CacheSettings } from '../charts/redis.ts';
-import type { SetupSettings } from '../charts/setup.ts';
-import type { TempoSettings } from '../charts/tempo.ts';
-import type { Shared } from '../lib/component.ts';
+import type { Settings } from '../charts/settings.ts';
 import release from '../package.json' with { type: 'json' };
-import { type Images, images } from './images.ts';
-
-/** Everything that may differ between two installations of the platform. */
-export interface Settings {
-  readonly shared: Shared;
-  readonly images: Images;
-  /** Pulls every image through this registry, as air-gapped clusters must. @default - from where the image's name says */
-  readonly mirror?: string;
-  readonly setup: SetupSettings;
-  /** Objects of the External Secrets Operator, in a folder of their own, that make the Secrets. @default - somebody makes them, see docs/secrets.md */
-  readonly externalSecrets?: ExternalSecretsSettings;
-  readonly arangodb: ArangoDBSettings;
-  /** The broker, whose tasks are never evicted. */
-  readonly redis: BrokerSettings;
-  /** A cache of its own, so that a full one never touches a task. @default - database 2 of the broker */
-  readonly cache?: CacheSettings;
-  readonly consul: ConsulSettings;
-  readonly tempo: TempoSettings;
-  readonly loki: LokiSettings;
-  readonly prometheus: PrometheusSettings;
-  readonly otelCollector: OtelCollectorSettings;
-  readonly app: AppSettings;
-  readonly celeryWorker: CeleryWorkerSettings;
-  readonly celeryBeat: CeleryBeatSettings & { /** Disk of its schedule. */ readonly disk: Size };
-  readonly celeryExporter: CeleryExporterSettings;
-  readonly grafana: GrafanaSettings;
-}
+import { images } from './images.ts';
 
 const { mebibytes, gibibytes } = Size;
 const { millis, units } = Cpu;

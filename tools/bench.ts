@@ -2,9 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { App } from 'cdk8s';
-import { platform } from '../charts/index.ts';
-import { manifests, text } from '../lib/render.ts';
+import { build } from '../build.ts';
+import { text } from '../lib/render.ts';
 import { profiles } from '../settings/index.ts';
 
 // Prints how long synth takes and how it grows. With a number, it synthesizes that many copies of a profile and says what
@@ -19,10 +18,9 @@ function grow(count: number): void {
   const before = process.cpuUsage();
   let objects = 0;
   for (let copy = 0; copy < count; copy++) {
-    const app = new App();
-    platform(app, { ...profiles.prod, shared: { ...profiles.prod.shared, namespace: `platform-${copy}` } });
-    if (app.node.validate().length > 0) throw new Error(`copy ${copy} is not valid`);
-    for (const file of manifests(app).values()) {
+    const { files, findings } = build({ ...profiles.prod, shared: { ...profiles.prod.shared, namespace: `platform-${copy}` } });
+    if (findings.length > 0) throw new Error(`copy ${copy} is not valid`);
+    for (const file of files.values()) {
       text(file);
       objects += file.length;
     }

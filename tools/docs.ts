@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { instance } from '@viz-js/viz';
-import { App } from 'cdk8s';
-import { platform } from '../charts/index.ts';
+import { build } from '../build.ts';
+import { secrets } from '../charts/secrets.ts';
+import type { Settings } from '../charts/settings.ts';
 import { amountOf } from '../lib/quantity.ts';
-import { type Manifest, manifests, podOf } from '../lib/render.ts';
-import { Platform } from '../lib/rules/platform.ts';
-import { profiles, type Settings } from '../settings/index.ts';
-import { secrets } from '../settings/secrets.ts';
+import { type Manifest, podOf } from '../lib/render.ts';
+import { Platform } from '../rules/platform.ts';
+import { profiles } from '../settings/index.ts';
 import { diagramOf, dot, mermaid } from './docs/diagram.ts';
 import { differences, settingsOf, values } from './docs/settings.ts';
 import { code, cores, size, table } from './docs/table.ts';
@@ -15,21 +15,15 @@ import { code, cores, size, table } from './docs/table.ts';
 
 const NAME = 'app.kubernetes.io/name';
 
-/** The objects of a profile, without those of optional APIs and the smoke test. */
-function build(settings: Settings): Manifest[] {
-  const app = new App();
-  platform(app, settings);
-  return [...manifests(app)].flatMap(([file, objects]) => (/^(external-secrets|smoke)\//.test(file) ? [] : objects));
-}
-
-const built = Object.entries<Settings>(profiles).map(([name, settings]) => ({ name, settings, objects: build(settings) }));
+/** The objects of each profile, without those of optional APIs and the smoke test. */
+const built = Object.entries<Settings>(profiles).map(([name, settings]) => {
+  const { setup, platform } = build(settings);
+  return { name, settings, objects: [...setup, ...platform] };
+});
 
 /** Every setting with what each profile makes of it. */
 function settings(): string {
-  const files = [
-    ...['charts', 'charts/celery', 'lib'].flatMap((folder) => readdirSync(folder).map((name) => `${folder}/${name}`)),
-    'settings/index.ts',
-  ];
+  const files = [...['charts', 'charts/celery', 'lib'].flatMap((folder) => readdirSync(folder).map((name) => `${folder}/${name}`))];
   const sources = files.filter((name) => /(?<!\.test)\.ts$/.test(name)).map((name) => [name, readFileSync(name, 'utf8')]);
   const set = built.map(({ settings }) => values(settings));
   const rows = settingsOf(Object.fromEntries(sources), 'Settings').map(({ path, type, required, comment, fallback }) => {
@@ -70,7 +64,7 @@ function number(objects: readonly Manifest[], component: string, name: string): 
 /** What each workload reserves and may use, and the sums. */
 function workloads(objects: readonly Manifest[]): string {
   const claim = (name: string) => objects.find(({ kind, metadata }) => kind === 'PersistentVolumeClaim' && metadata.name === name)?.spec;
-  const { workloads } = new Platform(new Map([['', objects]]), { secrets: {}, externals: [], immutable: {} });
+  const { workloads } = new Platform(objects);
   const mebibytes = (text: string | undefined) => amountOf(text) / 2 ** 20;
   const rows = workloads.map(({ object, pod, replicas }) => {
     const sum = (kind: 'requests' | 'limits', resource: string) =>

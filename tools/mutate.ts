@@ -118,7 +118,7 @@ const mutations: readonly (readonly [what: string, file: string, from: string, t
     'quota: { cpu: units(2), memory: gibibytes(3)',
   ],
   ['a floating tag', 'settings/images.ts', 'redis:7.2.16-alpine', 'redis:7-alpine'],
-  ['a key that the list lost', 'settings/secrets.ts', "'secret-key': {\n      format: 'key'", "'signing-key': {\n      format: 'key'"],
+  ['a key that the list lost', 'charts/secrets.ts', "'secret-key': {\n      format: 'key'", "'signing-key': {\n      format: 'key'"],
   ['an image without a tag', 'settings/images.ts', "app: 'docker.io/platform/celery-app:dev'", "app: 'docker.io/platform/celery-app'"],
 ];
 

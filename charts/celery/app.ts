@@ -6,6 +6,8 @@ import { emptyDir, memoryDir } from '../../lib/disk.ts';
 import type { Mount } from '../../lib/mount.ts';
 import { shell } from '../../lib/pod.ts';
 import type { SecretRef } from '../../lib/secret.ts';
+import type { ArangoDatabase } from '../arangodb.ts';
+import type { RedisDatabase } from '../redis.ts';
 import probes from './platform_probes.py';
 
 /** The user's app, and what its worker and its scheduler share. */
@@ -22,29 +24,16 @@ export interface AppSettings {
 /** What the app is given. */
 export interface AppProps extends AppSettings {
   readonly image: string;
-  readonly broker: Redis;
-  readonly results: Redis;
-  readonly cache: Redis;
-  readonly database: Database;
+  readonly broker: RedisDatabase;
+  readonly results: RedisDatabase;
+  readonly cache: RedisDatabase;
+  readonly database: ArangoDatabase;
   readonly otlp: Endpoint<'otlp-grpc'>;
   readonly otlpHttp: Endpoint<'otlp-http'>;
   readonly traces: Endpoint<'tempo'>;
   readonly consul: Endpoint<'consul'>;
   readonly datacenter: string;
   readonly consulSecret: SecretRef<'app-token'>;
-}
-
-interface Redis {
-  readonly endpoint: Endpoint<'redis'>;
-  readonly secret: SecretRef<'password'>;
-  readonly index: number;
-}
-
-interface Database {
-  readonly endpoint: Endpoint<'arangodb'>;
-  readonly database: string;
-  readonly username: string;
-  readonly secret: SecretRef<'root-password' | 'password'>;
 }
 
 /** Why the pods of the app have Secrets in variables. */
@@ -56,7 +45,7 @@ const MODULE = '/opt/platform';
 /** The app's environment: every name that the compose file and its env file gave it, and what they lacked. */
 export function appEnv(component: Component, props: AppProps): Record<string, string | k8s.EnvVarSource> {
   const { broker, results, cache, database } = props;
-  const redis = (password: string, { endpoint, index }: Redis) => `redis://:$(${password})@${component.connect(endpoint)}/${index}`;
+  const redis = (password: string, { endpoint, index }: RedisDatabase) => `redis://:$(${password})@${component.connect(endpoint)}/${index}`;
   return {
     ARANGO_URL: `http://${component.connect(database.endpoint)}`,
     ARANGO_ROOT_PASSWORD: database.secret.env('root-password'),

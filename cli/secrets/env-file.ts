@@ -1,5 +1,5 @@
+import type { Settings } from '../../charts/settings.ts';
 import type { SecretRef } from '../../lib/secret.ts';
-import type { Settings } from '../../settings/index.ts';
 import { UserError } from '../user-error.ts';
 import type { SecretValues } from './generate.ts';
 

@@ -21,15 +21,16 @@ test('of a Secret it needs the keys that a container reads, as a variable or as 
     { name: 'tmp', emptyDir: {} },
   ];
   const workload = (kind: string, spec: object) => ({ apiVersion: 'v1', kind, metadata: { name: 'x' }, spec: { template: { spec } } });
-  const files = new Map([
-    ['a.yaml', [workload('Job', { containers: [{}], volumes })]],
-    ['b.yaml', [workload('Deployment', { containers: [container] }), { apiVersion: 'v1', kind: 'Service', metadata: { name: 'y' } }]],
-  ]);
-  expect(needed({ files }).map(({ name, keys }) => [name, Object.keys(keys)])).toEqual([
+  const objects = [
+    workload('Job', { containers: [{}], volumes }),
+    workload('Deployment', { containers: [container] }),
+    { apiVersion: 'v1', kind: 'Service', metadata: { name: 'y' } },
+  ];
+  expect(needed({ objects }).map(({ name, keys }) => [name, Object.keys(keys)])).toEqual([
     ['arangodb', ['password']],
     ['consul', ['app-token']],
   ]);
-  expect(readers({ files })).toEqual([
+  expect(readers(objects)).toEqual([
     { kind: 'Job', name: 'x', secret: 'arangodb', key: 'password', as: 'file' },
     { kind: 'Deployment', name: 'x', secret: 'consul', key: 'app-token', as: 'variable' },
   ]);

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { podOf } from '../../lib/render.ts';
+import { secrets as listed } from '../../charts/secrets.ts';
+import { type Manifest, podOf } from '../../lib/render.ts';
 import { type SecretFormat, SecretRef } from '../../lib/secret.ts';
-import { secrets as listed } from '../../settings/secrets.ts';
 import type { Profile } from '../profile.ts';
 
 /** Values by `secret/key`. */
@@ -17,8 +17,8 @@ export interface Reader {
 }
 
 /** Every reader of every key, as the manifests have it. */
-export function readers({ files }: Pick<Profile, 'files'>): readonly Reader[] {
-  return [...files.values()].flat().flatMap((manifest) => {
+export function readers(objects: readonly Manifest[]): readonly Reader[] {
+  return objects.flatMap((manifest) => {
     const pod = podOf(manifest);
     const reader = { kind: manifest.kind, name: manifest.metadata.name };
     const variables = (pod?.containers ?? []).flatMap(({ env = [] }) => env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []));
@@ -31,8 +31,8 @@ export function readers({ files }: Pick<Profile, 'files'>): readonly Reader[] {
 }
 
 /** The Secrets that the profile's pods read, with exactly the keys that they read. */
-export function needed(profile: Pick<Profile, 'files'>): readonly SecretRef[] {
-  const read = new Set(readers(profile).map(({ secret, key }) => `${secret}/${key}`));
+export function needed({ objects }: Pick<Profile, 'objects'>): readonly SecretRef[] {
+  const read = new Set(readers(objects).map(({ secret, key }) => `${secret}/${key}`));
   return Object.values(listed).flatMap(({ name, keys }) => {
     const used = Object.entries(keys).filter(([key]) => read.has(`${name}/${key}`));
     return used.length > 0 ? [new SecretRef(name, Object.fromEntries(used))] : [];

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { secrets as listed } from '../../settings/secrets.ts';
+import type { secrets as listed } from '../../charts/secrets.ts';
 import { UserError } from '../user-error.ts';
 import { base64 } from './ensure.ts';
 import type { Reader } from './generate.ts';
@@ -130,7 +130,7 @@ const bucket = (other: string): Procedure => ({
 const FOLLOWS =
   'Nothing restarts: Prometheus reads the file at each scrape, and the file follows the Secret within two minutes. Until then those scrapes fail.';
 
-/** Every key of settings/secrets.ts, and what its service allows, or why it allows nothing. */
+/** Every key of charts/secrets.ts, and what its service allows, or why it allows nothing. */
 export const procedures: {
   readonly [Name in keyof typeof listed]: Readonly<Record<keyof (typeof listed)[Name]['keys'], Procedure | string>>;
 } = {

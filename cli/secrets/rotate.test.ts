@@ -68,7 +68,7 @@ function keeper(user: string, login: { password: string }, set: (asked: Asked) =
 
 const READERS = 'deployment/celery-worker-default deployment/celery-beat';
 const waits = (...names: readonly string[]) => names.map((name) => `rollout status ${name}`);
-const job = (name: string) => dev.files.get(`${name.split('-')[0]}.yaml`)?.find(({ kind }) => kind === 'Job')?.metadata.name;
+const job = (name: string) => dev.objects.find(({ kind, metadata }) => kind === 'Job' && metadata.name.startsWith(name))?.metadata.name;
 const rerun = (name: string) => [`delete job ${job(name)}`, `apply ${job(name)}`, `wait job/${job(name)}`];
 
 describe('without the service', () => {
@@ -113,7 +113,7 @@ describe('without the service', () => {
     const work = { apiVersion: 'batch/v1', kind: 'Job', metadata: { name: 'x' }, spec: { template: { spec: { containers: [{ env }] } } } };
     const made = cluster();
     made.workloads.push('job/x');
-    await turn(made, 'redis/password', {}, { ...dev, files: new Map([...dev.files, ['x.yaml', [work]]]) });
+    await turn(made, 'redis/password', {}, { ...dev, objects: [...dev.objects, work] });
     expect(made.calls.filter((call) => call.includes('job/x'))).toEqual([]);
   });
 

@@ -83,7 +83,7 @@ async function takeBack(steps: readonly RotationStep[]): Promise<string> {
 
 /** What reads the key and is there. */
 async function deployed(kubectl: Kubectl, profile: Profile, path: string): Promise<readonly Reader[]> {
-  const all = readers(profile).filter(({ kind, secret, key }) => kind !== 'Job' && `${secret}/${key}` === path);
+  const all = readers(profile.objects).filter(({ kind, secret, key }) => kind !== 'Job' && `${secret}/${key}` === path);
   if (all.length === 0) return [];
   const found = await kubectl.objects(['get', ...new Set(all.map(called)), '--ignore-not-found']);
   const there = found.map(({ kind, metadata }) => called({ kind, name: metadata.name }));

@@ -133,7 +133,7 @@ export class Rotation {
 
   /** Runs the profile's Job of that name again: it brings what the Secret says into the service. */
   rerun(job: string): RotationStep {
-    const found = [...this.profile.files.values()].flat().find(({ kind, metadata }) => kind === 'Job' && isFrom(metadata.name, job));
+    const found = this.profile.objects.find(({ kind, metadata }) => kind === 'Job' && isFrom(metadata.name, job));
     if (!found) throw new UserError(`the profile ${this.profile.name} has no Job ${job}-…, which brings this value into its service`);
     const { name } = found.metadata;
     return {

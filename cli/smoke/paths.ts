@@ -1,7 +1,7 @@
 import { amountOf } from '../../lib/quantity.ts';
 import { type Manifest, podOf } from '../../lib/render.ts';
-import { allows } from '../../lib/rules/paths.ts';
-import { Platform } from '../../lib/rules/platform.ts';
+import { allows } from '../../rules/paths.ts';
+import { Platform } from '../../rules/platform.ts';
 import type { Profile } from '../profile.ts';
 import type { CheckResult } from './check-result.ts';
 import script from './paths.py';
@@ -46,8 +46,8 @@ const nobody: Caller = { name: NOBODY, labels: { [NAME]: NOBODY, [INSTANCE]: OUR
 const podName = (caller: string): string => `smoke-from-${caller}`;
 
 /** Reads the graph off the manifests. */
-export function graphOf({ files, smoke, namespace }: Pick<Profile, 'files' | 'smoke' | 'namespace'>): Graph {
-  const platform = new Platform(new Map([...files, ['smoke', smoke]]), { secrets: {}, externals: [], immutable: {} });
+export function graphOf({ objects, smoke, namespace }: Pick<Profile, 'objects' | 'smoke' | 'namespace'>): Graph {
+  const platform = new Platform([...objects, ...smoke]);
   const known = new Map(platform.workloads.map(({ labels }) => [labels[NAME] ?? '', labels]));
   const callers = [...known].map(([name, { [ROLE]: _, ...labels }]) => ({ name, labels: { ...labels, [INSTANCE]: OURS } }));
   const servicePorts = platform

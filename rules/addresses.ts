@@ -1,5 +1,5 @@
 import { parseAllDocuments } from 'yaml';
-import type { Manifest } from '../render.ts';
+import type { Manifest } from '../lib/render.ts';
 import type { Finding, Platform, Workload } from './platform.ts';
 
 /** An address that a pod's config, argument or variable names. */

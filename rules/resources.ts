@@ -1,4 +1,4 @@
-import { amountOf } from '../quantity.ts';
+import { amountOf } from '../lib/quantity.ts';
 import type { Finding, Platform } from './platform.ts';
 
 /** Every container has requests and limits, and no request above its limit. */

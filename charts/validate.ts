@@ -2,17 +2,11 @@ import { Duration, Size } from 'cdk8s';
 import { Cpu } from 'cdk8s-plus-27';
 import { tagOf } from '../lib/image.ts';
 import { millis } from '../lib/quantity.ts';
-import type { Settings } from './index.ts';
+import type { Settings } from './settings.ts';
 
 /** Every reason not to build a platform of these settings, a sentence each: where, what is wrong, what to do. */
 export function validate(settings: Settings): string[] {
   return validators.flatMap((validator) => [...validator(settings)]);
-}
-
-/** Throws everything that is wrong as one error, a line each. */
-export function assertValid(settings: Settings): void {
-  const found = validate(settings);
-  if (found.length > 0) throw new Error(found.join('\n'));
 }
 
 type Validator = (settings: Settings) => Iterable<string>;

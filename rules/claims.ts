@@ -1,4 +1,4 @@
-import type { Manifest } from '../render.ts';
+import type { Manifest } from '../lib/render.ts';
 import type { Finding, Platform } from './platform.ts';
 
 /** Every claim that a pod mounts exists, belongs to one workload alone, and is never mounted by two of its pods; every claim is mounted. */

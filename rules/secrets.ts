@@ -3,7 +3,7 @@ import type { Finding, Platform } from './platform.ts';
 /** Every Secret and key that a pod reads is in the list of secrets, and every file below /run/secrets that it names is mounted. */
 export function* secrets(platform: Platform): Iterable<Finding> {
   const known = (name: string, key: string) => platform.facts.secrets[name]?.includes(key) ?? false;
-  const fix = 'add the key to settings/secrets.ts, or ask for one that is there';
+  const fix = 'add the key to charts/secrets.ts, or ask for one that is there';
   for (const { object, pod } of platform.workloads) {
     const mounted = (pod.volumes ?? []).flatMap(({ secret }) => secret?.items.map(({ key }) => ({ name: secret.secretName, key })) ?? []);
     for (const { name, key } of mounted) {

@@ -1,5 +1,5 @@
-import type { Manifest, PodManifest } from '../render.ts';
-import { podOf } from '../render.ts';
+import type { Manifest, PodManifest } from '../lib/render.ts';
+import { podOf } from '../lib/render.ts';
 
 /** What a rule found: one sentence's parts. */
 export interface Finding {
@@ -15,7 +15,7 @@ export interface Finding {
 export type Rule = (platform: Platform) => Iterable<Finding>;
 
 /** What is true of a workload for as long as it holds data. */
-export interface Immutable {
+interface Immutable {
   readonly serviceName?: string;
   /** Claim templates, as `name accessMode`. */
   readonly claims?: readonly string[];
@@ -45,15 +45,13 @@ type Labels = Readonly<Record<string, string>>;
 
 /** All objects of one profile, and the questions that rules ask of them. */
 export class Platform {
-  readonly objects: readonly Manifest[];
   readonly workloads: readonly Workload[];
 
   constructor(
-    readonly files: ReadonlyMap<string, readonly Manifest[]>,
-    readonly facts: Facts,
+    readonly objects: readonly Manifest[],
+    readonly facts: Facts = { secrets: {}, externals: [], immutable: {} },
   ) {
-    this.objects = [...files.values()].flat();
-    this.workloads = this.objects.flatMap((object) => {
+    this.workloads = objects.flatMap((object) => {
       const pod = podOf(object);
       const labels = object.spec?.template?.metadata?.labels ?? {};
       return pod ? [{ object, pod, labels, replicas: this.replicasOf(object) }] : [];
@@ -72,10 +70,6 @@ export class Platform {
 
   find(kind: string, name: string): Manifest | undefined {
     return this.objects.find((object) => object.kind === kind && object.metadata.name === name);
-  }
-
-  fileOf(object: Manifest): string {
-    return [...this.files].find(([, objects]) => objects.includes(object))?.[0] ?? '';
   }
 
   /** The workloads whose pods have these labels. */

@@ -2,13 +2,13 @@ import { App, Chart, Duration, Size } from 'cdk8s';
 import { Cpu, k8s } from 'cdk8s-plus-27';
 import { Construct } from 'constructs';
 import { describe, expect, test } from 'vitest';
-import { config, yaml } from '../config.ts';
-import { persistentVolumeClaim, volumeClaimTemplate } from '../disk.ts';
-import { http, tcp } from '../pod.ts';
-import { type Manifest, manifests } from '../render.ts';
-import { secretRefs } from '../secret.ts';
-import { component, shared } from '../testing.ts';
-import { deployment, statefulSet } from '../workload.ts';
+import { config, yaml } from '../lib/config.ts';
+import { persistentVolumeClaim, volumeClaimTemplate } from '../lib/disk.ts';
+import { http, tcp } from '../lib/pod.ts';
+import { type Manifest, manifests } from '../lib/render.ts';
+import { secretRefs } from '../lib/secret.ts';
+import { component, shared } from '../lib/testing.ts';
+import { deployment, statefulSet } from '../lib/workload.ts';
 import { check, rules } from './index.ts';
 import type { Facts } from './platform.ts';
 
@@ -344,7 +344,7 @@ const cases: Record<keyof typeof rules, [string, Break, string][]> = {
     [
       'the same object twice',
       (find, objects) => objects.push(structuredClone(find('ConfigMap', 'client'))),
-      'all.yaml has an object of this kind and name already',
+      'all.yaml: ConfigMap client: metadata.name: another object has this kind and name',
     ],
   ],
   immutable: [
@@ -519,7 +519,7 @@ const cases: Record<keyof typeof rules, [string, Break, string][]> = {
     [
       'a key that is not listed, as a variable',
       (find) => (container(find('Deployment', 'client')).env[0].valueFrom.secretKeyRef.key = 'passwort'),
-      'env.PASSWORD: no Secret redis has a key passwort; add the key to settings/secrets.ts, or ask for one that is there',
+      'env.PASSWORD: no Secret redis has a key passwort; add the key to charts/secrets.ts, or ask for one that is there',
     ],
     [
       'a key that is not listed, as a file',

@@ -1,4 +1,4 @@
-import { amountOf } from '../quantity.ts';
+import { amountOf } from '../lib/quantity.ts';
 import type { Finding, Platform, Workload } from './platform.ts';
 
 /** What runs fits the namespace's quota, with every rollout that starts a second pod before it stops the first. */

@@ -1,4 +1,4 @@
-import type { Manifest } from '../render.ts';
+import type { Manifest } from '../lib/render.ts';
 import { accounts } from './accounts.ts';
 import { addresses } from './addresses.ts';
 import { batches } from './batches.ts';
@@ -54,11 +54,12 @@ export const rules: Readonly<Record<string, Rule>> = {
 
 /** One line for each finding: file, object, field, what is wrong, what to do, and the rule that says so. */
 export function check(files: ReadonlyMap<string, readonly Manifest[]>, facts: Facts): string[] {
-  const platform = new Platform(files, facts);
+  const platform = new Platform([...files.values()].flat(), facts);
+  const fileOf = new Map([...files].flatMap(([file, objects]) => objects.map((object) => [object, file] as const)));
   return Object.entries(rules).flatMap(([name, rule]) =>
     [...rule(platform)].map(
       ({ object, field, wrong, fix }) =>
-        `${platform.fileOf(object)}: ${object.kind} ${object.metadata.name}: ${field}: ${wrong}; ${fix} (${name})`,
+        `${fileOf.get(object)}: ${object.kind} ${object.metadata.name}: ${field}: ${wrong}; ${fix} (${name})`,
     ),
   );
 }

@@ -1,0 +1,60 @@
+import type { Size } from 'cdk8s';
+import type { Shared } from '../lib/component.ts';
+import type { ArangoDBSettings } from './arangodb.ts';
+import type { AppSettings } from './celery/app.ts';
+import type { CeleryBeatSettings } from './celery-beat.ts';
+import type { CeleryExporterSettings } from './celery-exporter.ts';
+import type { CeleryWorkerSettings } from './celery-worker.ts';
+import type { ConsulSettings } from './consul.ts';
+import type { ExternalSecretsSettings } from './external-secrets.ts';
+import type { GrafanaSettings } from './grafana.ts';
+import type { LokiSettings } from './loki.ts';
+import type { OtelCollectorSettings } from './otel-collector.ts';
+import type { PrometheusSettings } from './prometheus.ts';
+import type { BrokerSettings, CacheSettings } from './redis.ts';
+import type { SetupSettings } from './setup.ts';
+import type { TempoSettings } from './tempo.ts';
+
+/** One reference for each image that the charts run: registry/repository:tag, optionally @sha256:digest. */
+export type Images = Readonly<
+  Record<
+    | 'arangodb'
+    | 'redis'
+    | 'redisExporter'
+    | 'consul'
+    | 'tempo'
+    | 'loki'
+    | 'prometheus'
+    | 'otelCollector'
+    | 'celeryExporter'
+    | 'grafana'
+    | 'app',
+    string
+  >
+>;
+
+/** Everything that may differ between two installations of the platform. */
+export interface Settings {
+  readonly shared: Shared;
+  readonly images: Images;
+  /** Pulls every image through this registry, as air-gapped clusters must. @default - from where the image's name says */
+  readonly mirror?: string;
+  readonly setup: SetupSettings;
+  /** Objects of the External Secrets Operator, in a folder of their own, that make the Secrets. @default - somebody makes them, see docs/secrets.md */
+  readonly externalSecrets?: ExternalSecretsSettings;
+  readonly arangodb: ArangoDBSettings;
+  /** The broker, whose tasks are never evicted. */
+  readonly redis: BrokerSettings;
+  /** A cache of its own, so that a full one never touches a task. @default - database 2 of the broker */
+  readonly cache?: CacheSettings;
+  readonly consul: ConsulSettings;
+  readonly tempo: TempoSettings;
+  readonly loki: LokiSettings;
+  readonly prometheus: PrometheusSettings;
+  readonly otelCollector: OtelCollectorSettings;
+  readonly app: AppSettings;
+  readonly celeryWorker: CeleryWorkerSettings;
+  readonly celeryBeat: CeleryBeatSettings & { /** Disk of its schedule. */ readonly disk: Size };
+  readonly celeryExporter: CeleryExporterSettings;
+  readonly grafana: GrafanaSettings;
+}
