@@ -1,10 +1,13 @@
 import { Chart } from 'cdk8s';
 import type { Construct } from 'constructs';
 import {
+  ExternalSecretSpecDataRemoteRefConversionStrategy as ConversionStrategy,
   ExternalSecretSpecTargetCreationPolicy as CreationPolicy,
+  ExternalSecretSpecDataRemoteRefDecodingStrategy as DecodingStrategy,
   ExternalSecret,
   type ExternalSecretSpec,
   ExternalSecretSpecDataFromSourceRefGeneratorRefKind as GeneratorKind,
+  ExternalSecretSpecDataRemoteRefMetadataPolicy as MetadataPolicy,
   ExternalSecretSpecRefreshPolicy as RefreshPolicy,
   ExternalSecretSpecSecretStoreRefKind as StoreKind,
 } from '../imports/external-secrets.io.ts';
@@ -77,12 +80,20 @@ export class ExternalSecrets extends Chart {
   }
 }
 
+/** Written out: `data` is an atomic list, so a second server-side applier would conflict over what is left to the server. */
+const DEFAULTS = {
+  conversionStrategy: ConversionStrategy.DEFAULT,
+  decodingStrategy: DecodingStrategy.NONE,
+  metadataPolicy: MetadataPolicy.NONE,
+};
+
 function stored({ name, keys }: SecretRef, settings: Extract<ExternalSecretsSettings, { from: 'store' }>): ExternalSecretSpec {
   const kind = settings.store.kind === 'SecretStore' ? StoreKind.SECRET_STORE : StoreKind.CLUSTER_SECRET_STORE;
   return {
     secretStoreRef: { kind, name: settings.store.name },
     refreshInterval: '1h0m0s',
-    target: { name, creationPolicy: CreationPolicy.OWNER },
-    data: Object.keys(keys).map((key) => ({ secretKey: key, remoteRef: { key: `${settings.prefix}${name}`, property: key } })),
+    // Not Owner: pruning the ExternalSecret would delete the Secret, and stop what reads it.
+    target: { name, creationPolicy: CreationPolicy.ORPHAN },
+    data: Object.keys(keys).map((key) => ({ secretKey: key, remoteRef: { key: `${settings.prefix}${name}`, property: key, ...DEFAULTS } })),
   };
 }

@@ -79,7 +79,6 @@ export class Setup extends Chart {
       new k8s.KubePriorityClass(this, priority, {
         metadata: { name: priorityClass(namespace, priority) },
         value: (priorities.length - index) * 10_000,
-        globalDefault: false,
         description: `Platform in ${namespace}: ${priorities.join(' before ')}.`,
       });
     });

@@ -9,6 +9,7 @@ import { Cluster, watch } from './cluster.ts';
 import { twoCollectors } from './collectors.ts';
 import { faults } from './faults.ts';
 import { calm, fresh, type Start } from './fresh.ts';
+import { twoManagers } from './managers.ts';
 import { most, programsOf, record, sizeOf, standinsAmong, type Uses, usage, use } from './measure.ts';
 import { allPods, eachPod } from './pods.ts';
 import { prod } from './prod.ts';
@@ -133,7 +134,7 @@ async function main(): Promise<number> {
   const programs = await programsOf(dev);
   const standins = standinsAmong(programs);
   await dev.purge();
-  for (const step of fake ? prod : []) proofs.push({ ...(await prove(step, fake as Cluster)), pretended: true });
+  for (const step of fake ? [...prod, twoManagers] : []) proofs.push({ ...(await prove(step, fake as Cluster)), pretended: true });
 
   const used = usage(dev, starts, idle ?? new Map(), load ?? new Map(), programs);
   const by = ({ pretended }: Proof) => (pretended ? 'an API server' : standins.length > 0 ? 'a node, with stand-ins' : 'a node');

@@ -5,7 +5,7 @@ import type { Shared } from './component.ts';
 import type { Mount } from './mount.ts';
 import { bytes } from './quantity.ts';
 
-function spec(size: Size, storageClass?: string): k8s.PersistentVolumeClaimSpec {
+function specOf(size: Size, storageClass?: string): k8s.PersistentVolumeClaimSpec {
   return {
     accessModes: ['ReadWriteOnce'],
     resources: { requests: { storage: bytes(size) } },
@@ -15,7 +15,21 @@ function spec(size: Size, storageClass?: string): k8s.PersistentVolumeClaimSpec 
 
 /** A disk of each pod of a StatefulSet. Its name, size class and access mode are immutable: Kubernetes refuses to change them. */
 export function volumeClaimTemplate(path: string, name: string, size: Size, shared: Shared): Mount {
-  return { path, name, claim: spec(size, shared.storageClass) };
+  return { path, name, claim: specOf(size, shared.storageClass) };
+}
+
+/**
+ * The template as the API server stores it, with every default: the list is atomic, so a second server-side applier would conflict
+ * over what is left to the server. Annotations cannot be added once a StatefulSet exists.
+ */
+export function storedTemplate(name: string, spec: k8s.PersistentVolumeClaimSpec): object {
+  return {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name, annotations: KEPT },
+    spec: { ...k8s.toJson_PersistentVolumeClaimSpec(spec), volumeMode: 'Filesystem' },
+    status: { phase: 'Pending' },
+  };
 }
 
 /** A disk that outlives the Deployment that mounts it. */
@@ -37,7 +51,7 @@ export function persistentVolumeClaim(scope: Construct, name: string, size: Size
       },
       annotations: KEPT,
     },
-    spec: spec(size, shared.storageClass),
+    spec: specOf(size, shared.storageClass),
   });
   return { at: (path) => ({ path, name: 'data', volume: { persistentVolumeClaim: { claimName: name } } }) };
 }

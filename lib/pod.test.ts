@@ -20,7 +20,7 @@ function pod(container: Partial<Container>) {
 test('variables keep their order, whatever they are', () => {
   const env = { B: { fieldRef: { fieldPath: 'metadata.name' } }, A: '$(B)' };
   expect(pod({ env })?.containers[0]?.env).toEqual([
-    { name: 'B', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+    { name: 'B', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } },
     { name: 'A', value: '$(B)' },
   ]);
 });

@@ -118,6 +118,11 @@ export function pod(
   };
 }
 
+/** With the API's default written out: the API server adds it, and a second server-side applier of the same file would conflict. */
+function source({ fieldRef, ...other }: k8s.EnvVarSource): k8s.EnvVarSource {
+  return { ...other, ...(fieldRef && { fieldRef: { apiVersion: 'v1', ...fieldRef } }) };
+}
+
 function render(container: Container, component: Component): k8s.Container {
   const { resources, ports, env, mounts, startup, readiness, liveness } = container;
   const memory = bytes(resources.memory);
@@ -131,7 +136,7 @@ function render(container: Container, component: Component): k8s.Container {
     ...(container.command && { command: [...container.command] }),
     ...(container.args && { args: [...container.args] }),
     ...(env && {
-      env: Object.entries(env).map(([name, value]) => (typeof value === 'string' ? { name, value } : { name, valueFrom: value })),
+      env: Object.entries(env).map(([name, value]) => (typeof value === 'string' ? { name, value } : { name, valueFrom: source(value) })),
     }),
     ...(ports && {
       ports: Object.entries(ports).map(([name, port]) => ({ name, containerPort: numberOf(port), protocol: protocolOf(port) })),

@@ -1,4 +1,5 @@
 import { App, Chart } from 'cdk8s';
+import { k8s } from 'cdk8s-plus-27';
 import { Construct } from 'constructs';
 import { expect, test } from 'vitest';
 import { manifests, podOf, text } from './render.ts';
@@ -24,4 +25,12 @@ test('the name of a key has a comment that says so to checkov', () => {
   const spec = { data: [{ remoteRef: { key: 'platform/redis', property: 'password' }, secretKey: 'password' }] };
   const lines = text([{ apiVersion: 'external-secrets.io/v1', kind: 'ExternalSecret', metadata: { name: 'redis' }, spec }]).split('\n');
   expect(lines.filter((line) => line.includes('checkov:skip=CKV_SECRET_6:'))).toEqual([expect.stringMatching(/^ +secretKey: password # /)]);
+});
+
+test.each(['echo ${HOME}', 'a $$ literal', 'nothing to replace'])("Flux' substitution is disabled where it would change: %s", (script) => {
+  const app = new App();
+  new k8s.KubeConfigMap(new Chart(app, 'a', shared), 'config', { metadata: { annotations: { kept: 'yes' } }, data: { script } });
+  const [config] = manifests(app).get('a.yaml') ?? [];
+  const disabled = { 'kustomize.toolkit.fluxcd.io/substitute': 'disabled' };
+  expect(config?.metadata.annotations).toEqual({ kept: 'yes', ...(script.includes('$') && disabled) });
 });

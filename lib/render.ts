@@ -70,14 +70,26 @@ export function manifests(app: App): ReadonlyMap<string, readonly Manifest[]> {
   return new Map(
     charts.map((chart) => [
       `${chart.node.path}.yaml`,
-      chart.node.findAll().flatMap((node) => (ApiObject.isApiObject(node) ? [node.toJson() as Manifest] : [])),
+      chart.node.findAll().flatMap((node) => (ApiObject.isApiObject(node) ? [unsubstituted(node.toJson())] : [])),
     ]),
   );
+}
+
+/** Flux' `postBuild` replaces `${variable}` and `$$` in every object that does not forbid it: shells and config languages mean them. */
+function unsubstituted(object: Manifest): Manifest {
+  if (!/\$\{|\$\$/.test(JSON.stringify(object))) return object;
+  const annotations = { ...object.metadata.annotations, 'kustomize.toolkit.fluxcd.io/substitute': 'disabled' };
+  return { ...object, metadata: { ...object.metadata, annotations } };
 }
 
 /** The pod that a workload runs. @default undefined - the object runs none */
 export function podOf(manifest: Manifest): PodManifest | undefined {
   return manifest.spec?.template?.spec;
+}
+
+/** The claim templates of a StatefulSet. @returns none for any other object, or when its pods keep nothing */
+export function claimTemplates({ spec }: Manifest): readonly Manifest[] {
+  return spec?.volumeClaimTemplates ?? [];
 }
 
 /** The text of one file. */

@@ -3,9 +3,9 @@ import { Cpu } from 'cdk8s-plus-27';
 import { expect, test } from 'vitest';
 import { Component } from './component.ts';
 import { config } from './config.ts';
-import { persistentVolumeClaim, volumeClaimTemplate } from './disk.ts';
+import { KEPT, persistentVolumeClaim, volumeClaimTemplate } from './disk.ts';
 import type { Mount } from './mount.ts';
-import { manifests } from './render.ts';
+import { claimTemplates, manifests } from './render.ts';
 import { component, rendered, shared } from './testing.ts';
 import { deployment, deploymentPerDisk, job, statefulSet } from './workload.ts';
 
@@ -33,12 +33,17 @@ test('a StatefulSet keeps its disks, needs no order and has a headless Service',
     podManagementPolicy: 'Parallel',
     persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Retain' },
     selector: { matchLabels: selector },
-    volumeClaimTemplates: [
-      { metadata: { name: 'data' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } },
-    ],
   });
-  // A template with a label of a release could never change.
-  expect(of('StatefulSet').spec.volumeClaimTemplates[0].metadata).toEqual({ name: 'data' });
+  // With every default of the API server. A template with a label of a release could never change.
+  expect(claimTemplates(of('StatefulSet'))).toEqual([
+    {
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: { name: 'data', annotations: KEPT },
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } }, volumeMode: 'Filesystem' },
+      status: { phase: 'Pending' },
+    },
+  ]);
   expect(of('StatefulSet').spec.template.spec.affinity.podAntiAffinity).toHaveProperty('requiredDuringSchedulingIgnoredDuringExecution');
   expect(of('PodDisruptionBudget').spec).toMatchObject({ maxUnavailable: 1, selector: { matchLabels: selector } });
 });

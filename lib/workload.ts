@@ -2,7 +2,7 @@ import { Duration } from 'cdk8s';
 import { k8s } from 'cdk8s-plus-27';
 import type { Component, Served } from './component.ts';
 import { hash } from './config.ts';
-import type { Disk } from './disk.ts';
+import { type Disk, storedTemplate } from './disk.ts';
 import { type PodShape, pod } from './pod.ts';
 
 interface Replicated extends PodShape {
@@ -25,8 +25,8 @@ export function statefulSet(component: Component, shape: StatefulSetShape): void
   const { replicas = 1 } = shape;
   const claims = shape.containers
     .flatMap((container) => container.mounts ?? [])
-    .flatMap((mount) => (mount.claim ? [{ metadata: { name: mount.name }, spec: mount.claim }] : []));
-  new k8s.KubeStatefulSet(component, 'workload', {
+    .flatMap((mount) => (mount.claim ? [storedTemplate(mount.name, mount.claim)] : []));
+  const props: k8s.KubeStatefulSetProps = {
     metadata: metadata(component, component.name, component.name, shape),
     spec: {
       serviceName: shape.service.name,
@@ -41,10 +41,28 @@ export function statefulSet(component: Component, shape: StatefulSetShape): void
         replicas > 1
           ? spread(pod(component, shape, component.name), component.selector(), shape.requireAntiAffinity)
           : pod(component, shape, component.name),
-      volumeClaimTemplates: claims,
     },
-  });
+  };
+  new StatefulSetWithClaims(component, 'workload', props, claims);
   if (replicas > 1) budget(component, component.name, component.selector());
+}
+
+/** A StatefulSet with whole claim templates: the API classes drop their apiVersion, kind and status. */
+class StatefulSetWithClaims extends k8s.KubeStatefulSet {
+  constructor(
+    component: Component,
+    id: string,
+    props: k8s.KubeStatefulSetProps,
+    private readonly claims: readonly object[],
+  ) {
+    super(component, id, props);
+  }
+
+  override toJson(): ReturnType<k8s.KubeStatefulSet['toJson']> {
+    const json = super.toJson();
+    if (this.claims.length > 0) json.spec.volumeClaimTemplates = this.claims;
+    return json;
+  }
 }
 
 /** Pods without a disk of their own. */

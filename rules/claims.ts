@@ -1,4 +1,4 @@
-import type { Manifest } from '../lib/render.ts';
+import { claimTemplates, type Manifest } from '../lib/render.ts';
 import type { Finding, Platform } from './platform.ts';
 
 /** Every claim that a pod mounts exists, belongs to one workload alone, and is never mounted by two of its pods; every claim is mounted. */
@@ -54,7 +54,7 @@ export function* claims(platform: Platform): Iterable<Finding> {
 /** The StatefulSet that makes the claim, and for which of its pods. */
 function holderOf(platform: Platform, claim: string): { readonly object: Manifest; readonly ordinal: number } | undefined {
   for (const object of platform.of('StatefulSet')) {
-    for (const { metadata } of object.spec.volumeClaimTemplates as readonly Manifest[]) {
+    for (const { metadata } of claimTemplates(object)) {
       const start = `${metadata.name}-${object.metadata.name}-`;
       if (claim.startsWith(start) && /^\d+$/.test(claim.slice(start.length))) return { object, ordinal: Number(claim.slice(start.length)) };
     }

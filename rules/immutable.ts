@@ -1,3 +1,4 @@
+import { claimTemplates } from '../lib/render.ts';
 import type { Finding, Platform } from './platform.ts';
 
 /** Names, selectors, claim templates and governing Services are those of the list: the API refuses another, or a disk is left behind. */
@@ -28,10 +29,7 @@ export function* immutable(platform: Platform): Iterable<Finding> {
     if (object.kind !== 'StatefulSet') continue;
     if (object.spec.serviceName !== entry.serviceName)
       yield { object, field: 'spec.serviceName', wrong: `it is ${object.spec.serviceName}, not ${entry.serviceName}`, fix };
-    const claims = object.spec.volumeClaimTemplates.map(
-      ({ metadata, spec }: { metadata: { name: string }; spec: { accessModes: string[] } }) =>
-        `${metadata.name} ${spec.accessModes.join(' ')}`,
-    );
+    const claims = claimTemplates(object).map(({ metadata, spec }) => `${metadata.name} ${spec.accessModes.join(' ')}`);
     if (claims.join() !== (entry.claims ?? []).join())
       yield { object, field: 'spec.volumeClaimTemplates', wrong: `they are [${claims}], not [${entry.claims ?? []}]`, fix };
   }

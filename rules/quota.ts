@@ -1,4 +1,5 @@
 import { amountOf } from '../lib/quantity.ts';
+import { claimTemplates } from '../lib/render.ts';
 import type { Finding, Platform, Workload } from './platform.ts';
 
 /** What runs fits the namespace's quota, with every rollout that starts a second pod before it stops the first. */
@@ -7,7 +8,7 @@ export function* quota(platform: Platform): Iterable<Finding> {
     ...platform.of('PersistentVolumeClaim').map(({ spec }) => ({ spec, times: 1 })),
     ...platform
       .of('StatefulSet')
-      .flatMap(({ spec }) => spec.volumeClaimTemplates.map((claim: { spec: unknown }) => ({ spec: claim.spec, times: spec.replicas }))),
+      .flatMap((workload) => claimTemplates(workload).map(({ spec }) => ({ spec, times: workload.spec.replicas }))),
   ];
   const pods = (kind: 'requests' | 'limits', resource: string) =>
     platform.workloads.reduce(
