@@ -1,13 +1,24 @@
-import { defineConfig } from 'vitest/config';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { configDefaults, defineConfig } from 'vitest/config';
+
+// The other tests share their modules: importing cdk8s for each file would take half of the time.
+const mocking = readdirSync('cli', { recursive: true, encoding: 'utf8' })
+  .map((name) => join('cli', name))
+  .filter((path) => path.endsWith('.test.ts') && readFileSync(path, 'utf8').includes('vi.mock('));
 
 export default defineConfig({
-  // The native files that charts ship, as text, as run.js gives them.
+  // Text files that charts ship are imported as strings, as in run.js.
   plugins: [{ name: 'text', transform: (code, id) => (/\.(py|sh)$/.test(id) ? `export default ${JSON.stringify(code)}` : undefined) }],
   test: {
-    // Some tests synthesize in a process of their own, which takes long on a busy machine.
+    // Some tests start programs, which takes long on a busy machine.
     testTimeout: 30_000,
-    // The default leaves one core free: on a machine with two cores that is half the speed.
+    // By default Vitest leaves one core free.
     maxWorkers: '100%',
     resolveSnapshotPath: (path, extension) => path.replace(/[^/]+$/, (file) => `__snapshots__/${file}${extension}`),
+    projects: [
+      { extends: true, test: { name: 'shared', isolate: false, exclude: [...configDefaults.exclude, ...mocking] } },
+      { extends: true, test: { name: 'mocking', include: mocking } },
+    ],
   },
 });
