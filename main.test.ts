@@ -3,133 +3,114 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, syml
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { changes } from './charts/testing.ts';
+import type { Manifest } from './lib/render.ts';
+import { images } from './settings/images.ts';
 
 const root = import.meta.dirname;
-/** The files that synth needs. */
-const SOURCES = ['charts', 'imports', 'lib', 'rules', 'settings', 'build.ts', 'main.ts', 'run.js', 'package.json', 'package-lock.json'];
 const scratch = mkdtempSync(join(tmpdir(), 'platform-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-/** Every file below a folder, by its path in it. */
+/** Every file below a folder, by its relative path. */
 function files(folder: string): Record<string, string> {
   const found = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   const paths = found.map((entry) => join(entry.parentPath, entry.name)).sort();
   return Object.fromEntries(paths.map((path) => [path.slice(folder.length + 1), readFileSync(path, 'utf8')]));
 }
 
-/** What the program writes, started as `npm run synth` starts it. */
-function synth(name: string, options: { env?: Record<string, string>; cwd?: string } = {}): Record<string, string> {
-  const out = join(scratch, name);
-  const { env, cwd = root } = options;
+test('dist/ is what synth writes, in any time zone, locale and working directory; older files are removed', () => {
+  const out = join(scratch, 'dist');
+  mkdirSync(join(out, 'old'), { recursive: true });
+  writeFileSync(join(out, 'old/left.yaml'), '');
   execFileSync(process.execPath, [join(root, 'run.js'), join(root, 'main.ts')], {
-    cwd,
-    env: { ...process.env, CDK8S_OUTDIR: out, ...env },
+    cwd: tmpdir(),
+    env: { ...process.env, CDK8S_OUTDIR: out, TZ: 'Pacific/Apia', LANG: 'tr_TR.UTF-8', LC_ALL: 'tr_TR.UTF-8' },
   });
-  return files(out);
-}
-
-const synthesized = synth('here');
-
-describe.each(Object.entries(synthesized))('%s', (_, content) => {
-  test('is as reviewed', () => expect(content).toMatchSnapshot());
+  expect(files(out)).toEqual(files(join(root, 'dist')));
 });
 
-test('dist/ is what synth writes', () => {
-  expect(files(join(root, 'dist'))).toEqual(synthesized);
+test('an unknown profile is an error that names the known ones', () => {
+  const { status, stderr } = spawnSync('node', ['run.js', 'tools/images.ts', 'staging'], { cwd: root, encoding: 'utf8' });
+  expect(status).toBe(1);
+  expect(stderr).toMatch(
+    /^settings\/index\.ts:\d+: there is no profile "staging": use dev or prod, or add yours to settings\/index\.ts\n$/,
+  );
 });
 
-test('neither time zone nor locale nor working directory changes a byte', () => {
-  const elsewhere = { env: { TZ: 'Pacific/Apia', LANG: 'tr_TR.UTF-8', LC_ALL: 'tr_TR.UTF-8' }, cwd: tmpdir() };
-  expect(synth('elsewhere', elsewhere)).toEqual(synthesized);
-});
-
-test('what an earlier synth wrote and this one does not is gone', () => {
-  mkdirSync(join(scratch, 'here/old'), { recursive: true });
-  writeFileSync(join(scratch, 'here/old/left.yaml'), '');
-  expect(synth('here')).toEqual(synthesized);
-});
-
-describe('a platform that is wrong', () => {
+describe('in a copy of the sources', () => {
   const copy = join(scratch, 'copy');
-  mkdirSync(copy);
-  for (const name of [...SOURCES, 'cdk8s.yaml']) {
-    cpSync(join(root, name), join(copy, name), { recursive: true });
-  }
+  const sources = ['build.ts', 'charts', 'imports', 'lib', 'main.ts', 'rules', 'run.js', 'settings'];
+  const configuration = ['cdk8s.yaml', 'package.json', 'package-lock.json', 'text.d.ts', 'tsconfig.json'];
+  for (const name of [...sources, ...configuration])
+    cpSync(join(root, name), join(copy, name), { recursive: true, filter: (path) => !path.endsWith('.test.ts') });
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
+  mkdirSync(join(copy, 'dist'));
+  writeFileSync(join(copy, 'dist/kept.yaml'), 'kept');
 
-  /** Synthesizes the copy with a text of a file replaced, by whichever command. */
-  function broken(file: string, from: string, to: string, command = ['node', 'run.js', 'main.ts']) {
-    const source = readFileSync(join(copy, file), 'utf8');
-    expect(source).toContain(from);
-    writeFileSync(join(copy, file), source.replace(from, to));
-    const { status, stderr } = spawnSync(command[0] ?? '', command.slice(1), {
-      cwd: copy,
-      encoding: 'utf8',
-      env: { ...process.env, CDK8S_OUTDIR: 'dist' },
-    });
-    writeFileSync(join(copy, file), source);
-    return { status, lines: stderr.trim().split('\n') };
+  const run = (command: string, ...args: string[]) =>
+    spawnSync(command, args, { cwd: copy, encoding: 'utf8', env: { ...process.env, CDK8S_OUTDIR: 'dist' } });
+
+  /** Replaces a text of a file while `use` runs. */
+  function replaced<Result>(file: string, from: string | RegExp, to: string, use: () => Result): Result {
+    const path = join(copy, file);
+    const source = readFileSync(path, 'utf8');
+    const changed = source.replace(from, () => to);
+    expect(changed).not.toBe(source);
+    writeFileSync(path, changed);
+    try {
+      return use();
+    } finally {
+      writeFileSync(path, source);
+    }
   }
 
-  test('is refused with a line for each finding of each profile, and dist/ stays as it was', () => {
-    mkdirSync(join(copy, 'dist'));
-    writeFileSync(join(copy, 'dist/kept.yaml'), 'kept');
-    const { status, lines } = broken('charts/loki.ts', "'-config.file=/etc/loki/loki.yaml'", "'-config.file=/etc/loki/config.yaml'");
+  /** The lines that synth prints when a text of a file is replaced; dist/ must stay as it was. */
+  function errors(file: string, from: string, to: string): string[] {
+    const { status, stderr } = replaced(file, from, to, () => run('node', 'run.js', 'main.ts'));
     expect(status).toBe(1);
-    expect(lines).toEqual(
+    expect(files(join(copy, 'dist'))).toEqual({ 'kept.yaml': 'kept' });
+    return stderr.trim().split('\n');
+  }
+
+  test('a finding of a rule is a line for each profile', () => {
+    expect(errors('charts/loki.ts', "'-config.file=/etc/loki/loki.yaml'", "'-config.file=/etc/loki/config.yaml'")).toEqual(
       ['dev', 'prod'].map(
         (profile) =>
           `${profile}: loki.yaml: StatefulSet loki: spec.template.spec.containers[0]: it reads /etc/loki/config.yaml, and ConfigMap loki has no key config.yaml; name one of loki.yaml (configs)`,
       ),
     );
-    expect(files(join(copy, 'dist'))).toEqual({ 'kept.yaml': 'kept' });
   });
 
-  test('an unknown profile is refused with the names of those there are', () => {
-    const { status, stderr } = spawnSync('node', ['run.js', 'tools/images.ts', 'staging'], { cwd: root, encoding: 'utf8' });
-    expect(status).toBe(1);
-    expect(stderr).toMatch(
-      /^settings\/index\.ts:\d+: there is no profile "staging": use dev or prod, or add yours to settings\/index\.ts\n$/,
-    );
-  });
-
-  test('is refused by cdk8s synth too', () => {
-    expect(broken('settings/images.ts', 'redis:7.2.16-alpine', 'redis:latest', ['node_modules/.bin/cdk8s', 'synth']).status).not.toBe(0);
-  });
-
-  test('settings are refused before anything is built, with the path of each', () => {
-    const { status, lines } = broken('settings/index.ts', "namespace: 'platform-dev'", "namespace: 'Platform'");
-    expect(status).toBe(1);
-    expect(lines).toEqual([
-      'dev: settings.shared.namespace is "Platform": a namespace is made of lower-case letters, digits and dashes, 63 at most',
+  test('invalid settings are errors before anything is built, each with its path', () => {
+    expect(errors('settings/index.ts', "namespace: 'platform-dev'", "namespace: 'Platform'")).toEqual([
+      expect.stringMatching(/^dev: settings\.shared\.namespace is "Platform": /),
     ]);
   });
 
-  test('a mistake in a settings file is named by its line, without a stack', () => {
-    const { status, lines } = broken('settings/index.ts', 'maxmemory: mebibytes(96)', 'maxmemory: mebibytes(-96)');
-    expect(status).toBe(1);
-    expect(lines).toEqual([expect.stringMatching(/^settings\/index\.ts:\d+: Storage amounts cannot be negative\. Received: -96$/)]);
+  test('an exception in a settings file is one line with its place, without a stack', () => {
+    expect(errors('settings/index.ts', 'maxmemory: mebibytes(96)', 'maxmemory: mebibytes(-96)')).toEqual([
+      expect.stringMatching(/^settings\/index\.ts:\d+: Storage amounts cannot be negative\. Received: -96$/),
+    ]);
   });
-});
 
-test('the staging profile of docs/profiles.md compiles and synthesizes, and takes less than 30 lines', () => {
-  const [, block = ''] = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(root, 'docs/profiles.md'), 'utf8')) ?? [];
-  expect(block.split('\n').length).toBeLessThan(30);
-  const copy = join(scratch, 'staging');
-  mkdirSync(copy);
-  for (const name of [...SOURCES, 'text.d.ts', 'tsconfig.json']) {
-    cpSync(join(root, name), join(copy, name), { recursive: true, filter: (path) => !path.endsWith('.test.ts') });
-  }
-  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
-  const settings = join(copy, 'settings/index.ts');
-  writeFileSync(
-    settings,
-    readFileSync(settings, 'utf8').replace(/export const profiles = .*\n/, () => block),
-  );
-  const compiled = spawnSync('node_modules/.bin/tsc', [], { cwd: copy, encoding: 'utf8' });
-  expect(compiled.stdout).toBe('');
-  const written = spawnSync('node', ['run.js', 'main.ts'], { cwd: copy, encoding: 'utf8', env: { ...process.env, CDK8S_OUTDIR: 'dist' } });
-  expect(written.stderr).toBe('');
-  expect(readdirSync(join(copy, 'dist'))).toEqual(['dev', 'prod', 'staging']);
-  expect(readFileSync(join(copy, 'dist/staging/setup/setup.yaml'), 'utf8')).toContain('name: platform-staging');
+  test('cdk8s synth fails too', () => {
+    const { status } = replaced('settings/images.ts', images.redis, 'docker.io/library/redis:latest', () =>
+      run('node_modules/.bin/cdk8s', 'synth'),
+    );
+    expect(status).not.toBe(0);
+  });
+
+  test('the staging profile of docs/profiles.md compiles and synthesizes, and takes less than 30 lines', () => {
+    const [, block = ''] = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(root, 'docs/profiles.md'), 'utf8')) ?? [];
+    expect(block.split('\n').length).toBeLessThan(30);
+    replaced('settings/index.ts', /export const profiles = .*\n/, block, () => {
+      expect(run('node_modules/.bin/tsc').stdout).toBe('');
+      expect(run('node', 'run.js', 'main.ts').stderr).toBe('');
+    });
+    const [, prod = [], staging = []] = ['dev', 'prod', 'staging'].map((profile) =>
+      Object.values(files(join(copy, 'dist', profile))).flatMap((text) => parseAllDocuments(text).map((each): Manifest => each.toJS())),
+    );
+    expect(changes(prod, staging)).toMatchSnapshot();
+  });
 });
