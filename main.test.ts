@@ -77,7 +77,7 @@ describe('in a copy of the sources', () => {
     expect(errors('charts/loki.ts', "'-config.file=/etc/loki/loki.yaml'", "'-config.file=/etc/loki/config.yaml'")).toEqual(
       ['dev', 'prod'].map(
         (profile) =>
-          `${profile}: loki.yaml: StatefulSet loki: spec.template.spec.containers[0]: it reads /etc/loki/config.yaml, and ConfigMap loki has no key config.yaml; name one of loki.yaml (configs)`,
+          `${profile}: loki.yaml: StatefulSet loki: spec.template.spec.containers[0]: it reads /etc/loki/config.yaml, and ConfigMap loki has no key config.yaml; use one of loki.yaml (configs)`,
       ),
     );
   });

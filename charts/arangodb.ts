@@ -62,6 +62,8 @@ export interface ArangoDatabase {
 
 /** One ArangoDB server, and the Job that makes the app's database and users in it. */
 export class ArangoDB extends Chart {
+  /** Seconds that it needs to stop without losing data. */
+  static readonly minimumGrace = 60;
   readonly app: ArangoDatabase;
   readonly metrics: ScrapeTarget;
   /** Alerts that only some releases need. */

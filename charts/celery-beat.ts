@@ -14,6 +14,9 @@ export interface CeleryBeatSettings {
 
 /** The app's scheduler: never two, or every task would be sent twice. */
 export class CeleryBeat extends Chart {
+  /** Seconds that it needs to stop without losing data. */
+  static readonly minimumGrace = 10;
+
   constructor(scope: Construct, id: string, shared: Shared, props: CeleryBeatSettings & AppProps & { readonly storage: Disk }) {
     super(scope, id, shared);
     const component = new Component(this, id, shared, { role: 'scheduler', image: props.image });

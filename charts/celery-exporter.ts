@@ -37,6 +37,8 @@ interface CeleryExporterProps extends CeleryExporterSettings {
 
 /** Counts tasks, workers and queues from Celery's events: workers have no metrics port of their own. */
 export class CeleryExporter extends Chart {
+  /** Seconds that it needs to stop without losing data. */
+  static readonly minimumGrace = 5;
   readonly metrics: ScrapeTarget;
 
   constructor(scope: Construct, id: string, shared: Shared, props: CeleryExporterProps) {

@@ -36,6 +36,8 @@ interface ConsulProps extends ConsulSettings {
 
 /** Consul servers, ACLs on, and the Job that brings in Autopilot's settings and the policies and tokens which others use. */
 export class Consul extends Chart {
+  /** Seconds that it needs to stop without losing data. */
+  static readonly minimumGrace = 30;
   readonly consul: Endpoint<'consul'>;
   readonly dns: { readonly tcp: Endpoint<'dns'>; readonly udp: Endpoint<'dns-udp'> };
   readonly metrics: ScrapeTarget;

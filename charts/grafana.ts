@@ -34,6 +34,8 @@ interface GrafanaProps extends GrafanaSettings {
 
 /** One Grafana on SQLite, with every data source and how they lead to one another. */
 export class Grafana extends Chart {
+  /** Seconds that it needs to stop without losing data. */
+  static readonly minimumGrace = 30;
   readonly grafana: Endpoint<'grafana'>;
   readonly metrics: ScrapeTarget;
 

@@ -142,6 +142,20 @@ export function platform(app: App, settings: Settings) {
   return {
     secrets: Object.fromEntries(used.map(({ name, keys }) => [name, Object.keys(keys)])),
     externals: buckets.map(({ host, port }) => `${host}:${port}`),
-    immutable: { ...immutable, 'celery-worker': { ...immutable['celery-worker'], grace: settings.app.longestTask.toSeconds() } },
+    immutable,
+    grace: {
+      arangodb: ArangoDB.minimumGrace,
+      'celery-beat': CeleryBeat.minimumGrace,
+      'celery-exporter': CeleryExporter.minimumGrace,
+      'celery-worker': settings.app.longestTask.toSeconds(),
+      consul: Consul.minimumGrace,
+      grafana: Grafana.minimumGrace,
+      loki: Loki.minimumGrace,
+      'otel-collector': OtelCollector.minimumGrace,
+      prometheus: Prometheus.minimumGrace,
+      redis: Redis.minimumGrace,
+      'redis-cache': Redis.minimumGrace,
+      tempo: Tempo.minimumGrace,
+    },
   };
 }

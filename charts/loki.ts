@@ -39,6 +39,8 @@ interface LokiProps extends LokiSettings {
 
 /** Loki, all its parts in one process. */
 export class Loki extends Chart {
+  /** Seconds that it needs to stop without losing data. */
+  static readonly minimumGrace = 300;
   readonly loki: Endpoint<'loki'>;
   readonly metrics: ScrapeTarget;
 

@@ -34,6 +34,8 @@ interface OtelCollectorProps extends OtelCollectorSettings {
 
 /** Takes OTLP and passes on traces, logs and metrics, each to its store. */
 export class OtelCollector extends Chart {
+  /** Seconds that it needs to stop without losing data. */
+  static readonly minimumGrace = 30;
   readonly grpc: Endpoint<'otlp-grpc'>;
   readonly http: Endpoint<'otlp-http'>;
   readonly metrics: ScrapeTarget;

@@ -29,6 +29,8 @@ interface PrometheusProps extends PrometheusSettings {
 
 /** One Prometheus: scrapes what it is told to, takes what Tempo and the collector write. */
 export class Prometheus extends Chart {
+  /** Seconds that it needs to stop without losing data. */
+  static readonly minimumGrace = 300;
   readonly prometheus: Endpoint<'prometheus'>;
   readonly metrics: ScrapeTarget;
   /** How often each target is scraped. */

@@ -43,6 +43,8 @@ export interface RedisDatabase {
 
 /** One Redis. With a disk it is a broker: full, it refuses writes rather than lose a task. Without, a cache: full, it forgets. */
 export class Redis extends Chart {
+  /** Seconds that it needs to stop without losing data. */
+  static readonly minimumGrace = 30;
   readonly redis: Endpoint<'redis'>;
   readonly metrics: ScrapeTarget;
   private readonly secret: SecretRef<'password'>;

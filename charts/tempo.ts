@@ -36,6 +36,8 @@ interface TempoProps extends TempoSettings {
 
 /** Tempo 3, all its parts in one process: exactly one pod. */
 export class Tempo extends Chart {
+  /** Seconds that it needs to stop without losing data. */
+  static readonly minimumGrace = 300;
   readonly tempo: Endpoint<'tempo'>;
   readonly spans: Endpoint<'otlp-grpc'>;
   readonly metrics: ScrapeTarget;

@@ -1,21 +1,19 @@
 import type { Finding, Platform } from './platform.ts';
 
-/** Every pod runs as an account of its own that exists, in a priority that exists. */
+/** Every pod's ServiceAccount and PriorityClass exist. */
 export function* accounts(platform: Platform): Iterable<Finding> {
   for (const { object, pod } of platform.workloads) {
-    for (const [field, kind, name] of [
-      ['serviceAccountName', 'ServiceAccount', pod.serviceAccountName],
-      ['priorityClassName', 'PriorityClass', pod.priorityClassName],
+    for (const [field, kind] of [
+      ['serviceAccountName', 'ServiceAccount'],
+      ['priorityClassName', 'PriorityClass'],
     ] as const) {
-      if (name && platform.find(kind, name)) continue;
+      if (platform.find(kind, pod[field])) continue;
+      const names = platform.of(kind).map(({ metadata }) => metadata.name);
       yield {
         object,
         field: `spec.template.spec.${field}`,
-        wrong: `there is no ${kind} ${name ?? ''}`.trim(),
-        fix: `name one of ${platform
-          .of(kind)
-          .map(({ metadata }) => metadata.name)
-          .join(', ')}`,
+        wrong: `no ${kind} "${pod[field] ?? ''}" exists`,
+        fix: `use one of ${names.join(', ')}`,
       };
     }
   }

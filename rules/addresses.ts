@@ -1,20 +1,20 @@
 import { parseAllDocuments } from 'yaml';
 import type { Manifest } from '../lib/render.ts';
-import type { Finding, Platform, Workload } from './platform.ts';
+import { type Finding, type Platform, PROBES, type Workload } from './platform.ts';
 
-/** An address that a pod's config, argument or variable names. */
+/** An address in a pod's config, arguments or variables. */
 export interface Mention {
   readonly host: string;
-  /** @default undefined - only the host is named, and all its ports are meant */
+  /** Absent where only the host is written: it stands for all ports. */
   readonly port?: number;
   readonly object: Manifest;
   readonly field: string;
 }
 
-/** Where a mention leads. */
+/** The pods and port behind an address. */
 export interface Destination {
   readonly workload: Workload;
-  /** The number of the container's port. */
+  /** The container's port. */
   readonly port: number;
   readonly protocol: string;
 }
@@ -25,18 +25,18 @@ interface PortMapping {
   readonly protocol?: string;
 }
 
-const HERE = /^(localhost|127\.0\.0\.1|0\.0\.0\.0)$/;
+const LOCAL = /^(localhost|127\.0\.0\.1|0\.0\.0\.0)$/;
 
 const known = new WeakMap<Workload, readonly Mention[]>();
 
-/** Every address that the workload names. */
-export function mentions(platform: Platform, workload: Workload): readonly Mention[] {
-  const found = known.get(workload) ?? read(platform, workload);
+/** Every address that the workload uses. */
+export function mentions(workload: Workload): readonly Mention[] {
+  const found = known.get(workload) ?? read(workload);
   known.set(workload, found);
   return found;
 }
 
-function read(platform: Platform, { object, pod }: Workload): readonly Mention[] {
+function read({ object, containers, configs }: Workload): readonly Mention[] {
   const found: Mention[] = [];
   const add = (text: string, owner: Manifest, field: string) => {
     for (const [, host = '', port] of text.matchAll(
@@ -46,23 +46,18 @@ function read(platform: Platform, { object, pod }: Workload): readonly Mention[]
     }
     for (const [, host = ''] of text.matchAll(/(?<![\w.-])([a-z][a-z0-9.-]*\.svc\.cluster\.local)(?![\w:.-])/g))
       found.push({ host, object: owner, field });
-    // A URL without a port means the scheme's own.
+    // A URL without a port uses the default port of its scheme.
     for (const [, scheme, host = ''] of text.matchAll(/\b(https?):\/\/([a-z][a-z0-9-]*)(?=["'/\s]|$)/g)) {
       found.push({ host, port: scheme === 'https' ? 443 : 80, object: owner, field });
     }
   };
-  for (const [at, container] of pod.containers.entries()) {
-    const path = `spec.template.spec.containers[${at}]`;
-    for (const { name, value } of container.env ?? []) add(value ?? '', object, `${path}.env.${name}`);
-    for (const text of [...(container.command ?? []), ...(container.args ?? [])]) add(text, object, `${path}.args`);
-    for (const probe of ['startupProbe', 'readinessProbe', 'livenessProbe'] as const) {
-      add(container[probe]?.exec?.command.join(' ') ?? '', object, `${path}.${probe}`);
-    }
+  for (const { container, field } of containers) {
+    for (const { name, value } of container.env ?? []) add(value ?? '', object, `${field}.env.${name}`);
+    for (const text of [...(container.command ?? []), ...(container.args ?? [])]) add(text, object, `${field}.args`);
+    for (const probe of PROBES) add(container[probe]?.exec?.command.join(' ') ?? '', object, `${field}.${probe}`);
   }
-  for (const { configMap } of pod.volumes ?? []) {
-    const config = configMap && platform.find('ConfigMap', configMap.name);
-    for (const [key, text] of Object.entries<string>(config?.data ?? {})) {
-      if (!config) continue;
+  for (const config of configs) {
+    for (const [key, text] of Object.entries<string>(config.data)) {
       add(text, config, `data.${key}`);
       if (/\.ya?ml$/.test(key))
         for (const { names, port } of discoveries(text))
@@ -72,7 +67,7 @@ function read(platform: Platform, { object, pod }: Workload): readonly Mention[]
   return found;
 }
 
-/** Prometheus asks DNS for names and adds the port itself. */
+/** Prometheus' DNS discovery, which has names and port in separate fields. */
 function discoveries(text: string): { names: string[]; port: number }[] {
   const found: { names: string[]; port: number }[] = [];
   const walk = (value: unknown): void => {
@@ -85,9 +80,9 @@ function discoveries(text: string): { names: string[]; port: number }[] {
   return found;
 }
 
-/** The pods and ports that a mention means; undefined if nothing answers there. */
+/** The pods and ports behind an address: none outside the cluster, undefined if it does not resolve. */
 export function resolve(platform: Platform, from: Workload, { host, port }: Mention): readonly Destination[] | undefined {
-  if (HERE.test(host)) {
+  if (LOCAL.test(host)) {
     const declared = from.pod.containers.flatMap(({ ports = [] }) => ports).filter(({ containerPort }) => containerPort === port);
     return declared.length > 0 ? [] : undefined;
   }
@@ -103,7 +98,7 @@ export function resolve(platform: Platform, from: Workload, { host, port }: Ment
     .filter(({ object, replicas }) => !pod || isPodOf(pod, object, replicas, name));
   const destinations = workloads.flatMap((workload) => {
     const declared = workload.pod.containers.flatMap(({ ports = [] }) => ports);
-    // A pod's own name leads to the pod, whatever ports the Service lists.
+    // A pod's own name resolves to the pod, with all its ports.
     const wanted: readonly PortMapping[] = pod
       ? declared.map(({ name, containerPort, protocol }) => ({ port: containerPort, targetPort: name, protocol }))
       : (service?.spec.ports ?? []);
@@ -127,24 +122,24 @@ function isPodOf(pod: string, { kind, metadata, spec }: Manifest, replicas: numb
   );
 }
 
-/** Every `host:port` in a config, an argument or a variable leads to a Service and a port, or to a declared address outside. */
+/** Every `host:port` in a config, an argument or a variable is a port of a Service or a declared external address. */
 export function* addresses(platform: Platform): Iterable<Finding> {
   for (const workload of platform.workloads) {
-    for (const mention of mentions(platform, workload)) {
+    for (const mention of mentions(workload)) {
       if (resolve(platform, workload, mention)) continue;
       const { object, field, host, port } = mention;
-      yield HERE.test(host)
+      yield LOCAL.test(host)
         ? {
             object,
             field,
-            wrong: `${host}:${port} is a port that no container of ${workload.object.metadata.name} declares`,
-            fix: 'declare the port, or name the one that is declared',
+            wrong: `no container of ${workload.object.metadata.name} declares the port of ${host}:${port}`,
+            fix: 'declare the port, or use a declared one',
           }
         : {
             object,
             field,
-            wrong: `${host}${port === undefined ? '' : `:${port}`} leads to no Service and port of this profile`,
-            fix: 'take the address from component.connect, or declare it as an address outside',
+            wrong: `${host}${port === undefined ? '' : `:${port}`} is no Service and port of this profile`,
+            fix: 'take the address from component.connect, or from component.connectExternal if it is outside the cluster',
           };
     }
   }

@@ -4,8 +4,8 @@ import type { Finding, Platform } from './platform.ts';
 const MIB = 2 ** 20;
 
 /**
- * No request or batch of a collector is larger than what its store takes, and no batch is smaller than a single record may be:
- * the first would be refused for good or for ever, the second dropped.
+ * No batch of a Collector exceeds a limit of its store, which would reject it, or is smaller than the largest record, which
+ * the Collector would drop.
  */
 export function* batches(platform: Platform): Iterable<Finding> {
   for (const { object, field, config } of collectors(platform)) {
@@ -27,8 +27,8 @@ export function* batches(platform: Platform): Iterable<Finding> {
         yield {
           object,
           field: at,
-          wrong: `a batch is limited to ${bytes} bytes, but one record may have ${request}; such a record is dropped`,
-          fix: "raise max_size to the receivers' limit of a request",
+          wrong: `a batch is limited to ${bytes} bytes, and a record of up to ${request} bytes would be dropped`,
+          fix: "raise max_size to the receivers' request limit",
         };
       const host = /^(?:https?:\/\/)?([^:/]+)/.exec(endpoint ?? '')?.[1] ?? '';
       for (const limit of storeLimits(platform, host)) {
@@ -39,16 +39,16 @@ export function* batches(platform: Platform): Iterable<Finding> {
           field: at,
           wrong:
             need === Number.POSITIVE_INFINITY
-              ? `its records are not limited in number, and ${host} adds up to ${limit.perRecord} bytes to each, so ${limit.name} may be exceeded`
-              : `it may need ${need} bytes at once, and ${limit.name} of ${host} is ${limit.bytes}`,
-          fix: 'let both sides follow from lib/telemetry.ts',
+              ? `a batch has no limit in records, and ${host} adds up to ${limit.perRecord} bytes to each, so it may exceed ${limit.name}`
+              : `a batch may need ${need} bytes, and ${limit.name} of ${host} is ${limit.bytes}`,
+          fix: 'derive both from lib/telemetry.ts',
         };
       }
     }
   }
 }
 
-/** The most bytes and records of one batch. Batches in records are limited in bytes only if requests are not merged. */
+/** The largest batch. A limit in records limits the bytes only if requests are not merged. */
 function largestBatch(batch: Batch | undefined, request: number): { readonly bytes: number; readonly records: number } {
   const none = Number.POSITIVE_INFINITY;
   if (!batch) return { bytes: request, records: none };
@@ -84,7 +84,7 @@ function* collectors(platform: Platform): Iterable<{ object: Finding['object']; 
       if (/^exporters:$/m.test(text)) yield { object, field: `data.${key}`, config: parse(text) };
 }
 
-/** Bytes of the largest request that the receivers accept; what they do not state has the Collector's default. */
+/** Bytes of the largest request that the receivers accept, with the Collector's defaults. */
 function requestLimit(protocols: Protocols = {}): number {
   const grpc = (protocols.grpc?.max_recv_msg_size_mib ?? 4) * MIB;
   const http = protocols.http?.max_request_body_size ?? 20 * MIB;
@@ -94,11 +94,11 @@ function requestLimit(protocols: Protocols = {}): number {
 interface Limit {
   readonly name: string;
   readonly bytes: number;
-  /** Bytes that the store may add to each record. */
+  /** Bytes that the store adds to each record. */
   readonly perRecord: number;
 }
 
-/** The limits of a store for what it is sent at once; what its configuration does not state has the store's default. */
+/** The limits of a store for one request, with its defaults. */
 function storeLimits(platform: Platform, host: string): readonly Limit[] {
   const texts = Object.entries<string>(platform.find('ConfigMap', host)?.data ?? {});
   return texts.flatMap(([key, text]) => {
@@ -114,7 +114,7 @@ function storeLimits(platform: Platform, host: string): readonly Limit[] {
     }
     if (config.schema_config) {
       const limits = config.limits_config ?? {};
-      // Loki copies the attributes of a resource into each of its records.
+      // Loki copies the resource attributes into each record.
       const perRecord = sizeOf(limits.max_structured_metadata_size ?? '64KB');
       return [
         { name: 'grpc_server_max_recv_msg_size', bytes: config.server?.grpc_server_max_recv_msg_size ?? 4 * MIB, perRecord },
@@ -126,7 +126,7 @@ function storeLimits(platform: Platform, host: string): readonly Limit[] {
   });
 }
 
-/** Tempo's way to say that there is no limit is 0. */
+/** In Tempo, 0 is no limit. */
 function unlimited(value: number | undefined, otherwise: number): number {
   return value === 0 ? Number.POSITIVE_INFINITY : (value ?? otherwise);
 }

@@ -1,7 +1,7 @@
 import { claimTemplates, type Manifest } from '../lib/render.ts';
 import type { Finding, Platform } from './platform.ts';
 
-/** Every claim that a pod mounts exists, belongs to one workload alone, and is never mounted by two of its pods; every claim is mounted. */
+/** Every claim exists and is mounted, by one pod at a time. */
 export function* claims(platform: Platform): Iterable<Finding> {
   const owners = new Map<string, string>();
   for (const { object, pod, replicas } of platform.workloads) {
@@ -14,17 +14,17 @@ export function* claims(platform: Platform): Iterable<Finding> {
         yield {
           object,
           field,
-          wrong: `the claim ${name} is that of the pod ${holder.object.metadata.name}-${holder.ordinal}, which runs too`,
-          fix: `run no pod of the StatefulSet ${holder.object.metadata.name} meanwhile`,
+          wrong: `the claim ${name} belongs to the pod ${holder.object.metadata.name}-${holder.ordinal}, which runs too`,
+          fix: `scale the StatefulSet ${holder.object.metadata.name} to 0 meanwhile`,
         };
       if (!holder && !platform.find('PersistentVolumeClaim', name))
-        yield { object, field, wrong: `there is no PersistentVolumeClaim ${name}`, fix: 'let setup make the disk' };
+        yield { object, field, wrong: `no PersistentVolumeClaim ${name} exists`, fix: 'create the disk with setup.disk' };
       const owner = owners.get(name);
       if (owner)
         yield {
           object,
           field,
-          wrong: `the claim ${name} is ${owner}'s already, and one node at a time can mount it`,
+          wrong: `${owner} mounts the claim ${name} too, and a ReadWriteOnce volume attaches to one node`,
           fix: 'give each workload its own disk',
         };
       owners.set(name, object.metadata.name);
@@ -32,26 +32,26 @@ export function* claims(platform: Platform): Iterable<Finding> {
         yield {
           object,
           field: 'spec.replicas',
-          wrong: `${replicas} pods mount the claim ${name}, which one node at a time can`,
-          fix: 'run one, or drop the disk',
+          wrong: `${replicas} pods mount the claim ${name}, and a ReadWriteOnce volume attaches to one node`,
+          fix: 'run one pod, or remove the disk',
         };
       if (object.kind === 'Deployment' && object.spec.strategy.type !== 'Recreate') {
         yield {
           object,
           field: 'spec.strategy',
           wrong: `a rollout would start a second pod while the first holds the claim ${name}`,
-          fix: 'set its strategy to Recreate',
+          fix: 'set the strategy to Recreate',
         };
       }
     }
   }
   for (const object of platform.of('PersistentVolumeClaim')) {
     if (!owners.has(object.metadata.name))
-      yield { object, field: 'metadata.name', wrong: 'no pod mounts it', fix: 'mount it, or drop the disk' };
+      yield { object, field: 'metadata.name', wrong: 'no pod mounts it', fix: 'mount it, or remove the disk' };
   }
 }
 
-/** The StatefulSet that makes the claim, and for which of its pods. */
+/** The StatefulSet that creates the claim, and the ordinal of the pod. */
 function holderOf(platform: Platform, claim: string): { readonly object: Manifest; readonly ordinal: number } | undefined {
   for (const object of platform.of('StatefulSet')) {
     for (const { metadata } of claimTemplates(object)) {

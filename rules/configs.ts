@@ -1,8 +1,8 @@
 import type { Finding, Platform } from './platform.ts';
 
-/** Every ConfigMap that a pod mounts exists, and every file below its folder that a command names is one of its keys. */
+/** Every mounted ConfigMap exists and has the files that commands and configs read from its folder. */
 export function* configs(platform: Platform): Iterable<Finding> {
-  for (const { object, pod } of platform.workloads) {
+  for (const { object, pod, containers } of platform.workloads) {
     for (const [at, { name, configMap }] of (pod.volumes ?? []).entries()) {
       if (!configMap) continue;
       const config = platform.find('ConfigMap', configMap.name);
@@ -10,25 +10,20 @@ export function* configs(platform: Platform): Iterable<Finding> {
         yield {
           object,
           field: `spec.template.spec.volumes[${at}]`,
-          wrong: `there is no ConfigMap ${configMap.name}`,
-          fix: 'mount what `config` returned',
+          wrong: `no ConfigMap ${configMap.name} exists`,
+          fix: 'mount the result of `config`',
         };
         continue;
       }
-      for (const [index, { volumeMounts = [], command = [], args = [] }] of pod.containers.entries()) {
-        const folder = volumeMounts.find((mount) => mount.name === name)?.mountPath;
-        const texts = [...command, ...args, ...Object.values<string>(config.data)];
-        const files = folder
-          ? texts.flatMap((text) => [...text.matchAll(new RegExp(`(?<![\\w/.])${folder}/([\\w.-]*\\w)`, 'g'))].map(([, file = '']) => file))
-          : [];
-        for (const file of new Set(files)) {
+      for (const { container, field } of containers) {
+        const folder = container.volumeMounts?.find((mount) => mount.name === name)?.mountPath;
+        if (folder === undefined) continue;
+        const texts = [...(container.command ?? []), ...(container.args ?? []), ...Object.values<string>(config.data)];
+        const read = texts.flatMap((text) => [...text.matchAll(new RegExp(`(?<![\\w/.])${folder}/([\\w.-]*\\w)`, 'g'))]);
+        for (const file of new Set(read.map(([, file = '']) => file))) {
           if (file in config.data) continue;
-          yield {
-            object,
-            field: `spec.template.spec.containers[${index}]`,
-            wrong: `it reads ${folder}/${file}, and ConfigMap ${configMap.name} has no key ${file}`,
-            fix: `name one of ${Object.keys(config.data).join(', ')}`,
-          };
+          const wrong = `it reads ${folder}/${file}, and ConfigMap ${configMap.name} has no key ${file}`;
+          yield { object, field, wrong, fix: `use one of ${Object.keys(config.data).join(', ')}` };
         }
       }
     }

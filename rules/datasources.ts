@@ -1,7 +1,7 @@
 import { parse } from 'yaml';
 import type { Finding, Platform } from './platform.ts';
 
-/** Every data source that a dashboard or another data source leads to is provisioned under that uid. */
+/** Every data source that a dashboard or another data source uses is provisioned under that uid. */
 export function* datasources(platform: Platform): Iterable<Finding> {
   const documents = platform
     .of('ConfigMap')
@@ -15,7 +15,7 @@ export function* datasources(platform: Platform): Iterable<Finding> {
   const known = new Set<unknown>(documents.flatMap(({ content }) => (content.datasources ?? []).map(({ uid }: { uid: string }) => uid)));
   for (const { object, key, content } of documents) {
     for (const uid of new Set(uses(content))) {
-      // Grafana's own source, of annotations on a dashboard.
+      // Grafana's built-in source of a dashboard's annotations.
       if (known.has(uid) || uid === '-- Grafana --') continue;
       yield {
         object,

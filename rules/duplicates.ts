@@ -10,7 +10,7 @@ export function* duplicates(platform: Platform): Iterable<Finding> {
       object,
       field: 'metadata.name',
       wrong: 'another object has this kind and name',
-      fix: 'rename one: the last to be applied replaces the other',
+      fix: 'rename one: otherwise the last applied replaces the other',
     };
   }
 }

@@ -1,14 +1,14 @@
 import type { Finding, Platform } from './platform.ts';
 
-/** Every pod has the time to stop that its program needs. */
+/** No grace period is shorter than the chart's `minimumGrace`. */
 export function* grace(platform: Platform): Iterable<Finding> {
-  for (const { object, pod } of platform.workloads) {
-    const need = platform.facts.immutable[object.metadata.labels?.['app.kubernetes.io/name'] ?? '']?.grace ?? 0;
-    if (pod.terminationGracePeriodSeconds >= need) continue;
+  for (const { object, pod, labels } of platform.workloads) {
+    const minimum = platform.facts.grace[labels['app.kubernetes.io/name'] ?? ''] ?? 0;
+    if (pod.terminationGracePeriodSeconds >= minimum) continue;
     yield {
       object,
       field: 'spec.template.spec.terminationGracePeriodSeconds',
-      wrong: `${pod.terminationGracePeriodSeconds} s, and it needs ${need} s to stop`,
+      wrong: `it is ${pod.terminationGracePeriodSeconds} s, and the program needs ${minimum} s to stop`,
       fix: 'raise it',
     };
   }

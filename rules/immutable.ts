@@ -1,9 +1,9 @@
 import { claimTemplates } from '../lib/render.ts';
 import type { Finding, Platform } from './platform.ts';
 
-/** Names, selectors, claim templates and governing Services are those of the list: the API refuses another, or a disk is left behind. */
+/** Names, selectors, claim templates and governing Services match charts/immutable.ts: the API rejects a change, or a disk is left behind. */
 export function* immutable(platform: Platform): Iterable<Finding> {
-  const fix = 'keep it; if it must change, change charts/immutable.ts too and say there how the data moves';
+  const fix = 'keep it; if it must change, change charts/immutable.ts too and describe there how the data moves';
   for (const { object } of platform.workloads) {
     if (object.kind === 'Job') continue;
     const name = object.metadata.labels?.['app.kubernetes.io/name'] ?? '';
@@ -12,14 +12,14 @@ export function* immutable(platform: Platform): Iterable<Finding> {
       yield {
         object,
         field: 'metadata.name',
-        wrong: `"${name}" is not in the list of what is immutable`,
-        fix: 'add it to charts/immutable.ts: from its first release on it stays',
+        wrong: `"${name}" is not in charts/immutable.ts`,
+        fix: 'add it there: its name must not change after the first release',
       };
       continue;
     }
     const instance = object.metadata.name;
     if (instance !== name && !instance.startsWith(`${name}-`))
-      yield { object, field: 'metadata.name', wrong: `it is no name of "${name}"`, fix };
+      yield { object, field: 'metadata.name', wrong: `it is neither "${name}" nor "${name}-…"`, fix };
     const selector = JSON.stringify(Object.entries<string>(object.spec.selector.matchLabels).sort());
     const expected = JSON.stringify([
       ['app.kubernetes.io/instance', instance],

@@ -24,7 +24,7 @@ import { scrapes } from './scrapes.ts';
 import { secrets } from './secrets.ts';
 import { services } from './services.ts';
 
-/** Every rule, by the name that its findings carry. */
+/** Every rule, by the name that ends its findings. */
 export const rules: Readonly<Record<string, Rule>> = {
   accounts,
   addresses,
@@ -52,7 +52,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   usedPaths,
 };
 
-/** One line for each finding: file, object, field, what is wrong, what to do, and the rule that says so. */
+/** One line for each finding: file, object, field, problem, fix and rule. */
 export function check(files: ReadonlyMap<string, readonly Manifest[]>, facts: Facts): string[] {
   const platform = new Platform([...files.values()].flat(), facts);
   const fileOf = new Map([...files].flatMap(([file, objects]) => objects.map((object) => [object, file] as const)));

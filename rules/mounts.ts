@@ -1,32 +1,26 @@
-import type { Finding, Platform } from './platform.ts';
+import { type Finding, type Platform, PROBES } from './platform.ts';
 
-// Below these nothing of an image is named: what is there, the pod brings along.
+// Charts use no path of an image below these folders, only mounted ones.
 const MOUNTED = /(?<![\w.$}"-])\/(?:etc|opt|run|var)\/[\w-]+(?:\/[\w.-]*\w)*/g;
 
-/** A path that a command, a variable, a probe or a config names is mounted. */
+/** Every path in a command, a variable, a probe or a config is mounted. */
 export function* mounts(platform: Platform): Iterable<Finding> {
-  for (const { object, pod } of platform.workloads) {
-    const texts = (pod.volumes ?? []).flatMap(({ configMap }) =>
-      Object.values<string>((configMap && platform.find('ConfigMap', configMap.name)?.data) ?? {}),
-    );
-    for (const [at, { command = [], args = [], env = [], volumeMounts = [], ...container }] of pod.containers.entries()) {
-      const probes = [container.startupProbe, container.readinessProbe, container.livenessProbe].flatMap(
-        (probe) => probe?.exec?.command ?? [],
-      );
-      const named = [...command, ...args, ...env.flatMap(({ value }) => value ?? []), ...probes, ...texts].flatMap(
+  for (const { object, containers, texts } of platform.workloads) {
+    for (const { container, field } of containers) {
+      const { command = [], args = [], env = [], volumeMounts = [] } = container;
+      const probes = PROBES.flatMap((probe) => container[probe]?.exec?.command ?? []);
+      const used = [...command, ...args, ...env.flatMap(({ value }) => value ?? []), ...probes, ...texts].flatMap(
         (text) => text.match(MOUNTED) ?? [],
       );
-      for (const path of new Set(named)) {
-        if (
-          volumeMounts.some(({ mountPath }) => path === mountPath || path.startsWith(`${mountPath}/`) || mountPath.startsWith(`${path}/`))
-        )
-          continue;
-        yield {
-          object,
-          field: `spec.template.spec.containers[${at}].volumeMounts`,
-          wrong: `${path} is used, and nothing is mounted there`,
-          fix: 'add the mount to the container',
-        };
+      for (const path of new Set(used)) {
+        const isMounted = volumeMounts.some(({ mountPath }) => `${path}/`.startsWith(`${mountPath}/`) || mountPath.startsWith(`${path}/`));
+        if (!isMounted)
+          yield {
+            object,
+            field: `${field}.volumeMounts`,
+            wrong: `${path} is used, and no volume is mounted there`,
+            fix: 'add the mount to the container',
+          };
       }
     }
   }

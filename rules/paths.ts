@@ -18,7 +18,7 @@ interface PolicyPeer {
 
 type Pods = Pick<Workload, 'labels'>;
 
-/** Whether a rule of the pods' policies lets them exchange `port` with the others. */
+/** Reports whether the policies of `workload` allow traffic with `other` on `port`. */
 export function allows(platform: Platform, workload: Pods, way: 'egress' | 'ingress', other: Pods, port: PolicyPort): boolean {
   return platform.of('NetworkPolicy').some(({ spec }) => {
     if (!matches(spec.podSelector.matchLabels ?? {}, workload.labels)) return false;
@@ -32,8 +32,8 @@ export function allows(platform: Platform, workload: Pods, way: 'egress' | 'ingr
   });
 }
 
-/** Whether a policy of the workload lets it out of the cluster to `port`. */
-function leaves(platform: Platform, workload: Workload, port: number): boolean {
+/** Reports whether a policy of the workload allows `port` outside the cluster. */
+function allowsExternal(platform: Platform, workload: Workload, port: number): boolean {
   return platform.of('NetworkPolicy').some(({ spec }) => {
     const rules: readonly PolicyRule[] = spec.egress ?? [];
     return (
@@ -43,13 +43,13 @@ function leaves(platform: Platform, workload: Workload, port: number): boolean {
   });
 }
 
-/** Every connection that a config names is allowed by the policies of both sides. */
+/** The policies of both sides allow every address that a workload uses. */
 export function* openPaths(platform: Platform): Iterable<Finding> {
   for (const workload of platform.workloads) {
-    for (const mention of mentions(platform, workload)) {
+    for (const mention of mentions(workload)) {
       const { object, field } = mention;
       for (const { workload: other, ...port } of resolve(platform, workload, mention) ?? []) {
-        // Only the host is named: the others of one's own kind are meant, or all that can be said is that it leads somewhere.
+        // A host without a port matters only among the members of one workload.
         if (mention.port === undefined && other !== workload) continue;
         if (other === workload && workload.replicas === 1) continue;
         const [from, to] = [workload.object.metadata.name, other.object.metadata.name];
@@ -60,35 +60,35 @@ export function* openPaths(platform: Platform): Iterable<Finding> {
         if (!allows(platform, other, 'ingress', workload, port)) yield { object, field, wrong: wrong(to, 'ingress'), fix };
       }
     }
-    const text = textOf(platform, workload);
     for (const external of platform.facts.externals) {
       const [host = '', port] = external.split(':');
-      if (!text.includes(host) || leaves(platform, workload, Number(port))) continue;
+      if (!workload.texts.some((text) => text.includes(host)) || allowsExternal(platform, workload, Number(port))) continue;
       const { object } = workload;
       yield {
         object,
         field: 'spec.template.spec',
-        wrong: `its config names ${host}, and no policy lets it out to port ${port}`,
+        wrong: `its config has ${host}, and no policy allows egress to port ${port}`,
         fix: 'take the address from component.connectExternal',
       };
     }
   }
 }
 
-/** No policy allows a path that no config uses. */
+/** No policy allows a connection that no workload uses. */
 export function* usedPaths(platform: Platform): Iterable<Finding> {
-  const named = platform.workloads.map((workload) => ({ workload, mentions: mentions(platform, workload) }));
+  const named = platform.workloads.map((workload) => ({ workload, mentions: mentions(workload) }));
   const uses = (from: Workload, to: Workload, { port, protocol }: PolicyPort, all: readonly Mention[]) =>
     all.some(
       (mention) =>
         (mention.port !== undefined || from === to) &&
         resolve(platform, from, mention)?.some((end) => end.workload === to && end.port === port && end.protocol === protocol),
     );
-  const leaves = (port: PolicyPort, all: readonly Mention[], text: string) =>
+  const usesExternal = (port: PolicyPort, all: readonly Mention[], texts: readonly string[]) =>
     platform.facts.externals.some(
       (external) =>
         external.endsWith(`:${port.port}`) &&
-        (all.some(({ host }) => external.startsWith(`${host}:`)) || text.includes(external.split(':')[0] ?? external)),
+        (all.some(({ host }) => external.startsWith(`${host}:`)) ||
+          texts.some((text) => text.includes(external.split(':')[0] ?? external))),
     );
 
   for (const policy of platform.of('NetworkPolicy')) {
@@ -97,12 +97,12 @@ export function* usedPaths(platform: Platform): Iterable<Finding> {
       const rules: readonly PolicyRule[] = policy.spec[way] ?? [];
       for (const [at, rule] of rules.entries()) {
         for (const { podSelector, namespaceSelector, ipBlock } of rule.to ?? rule.from ?? []) {
-          // DNS is everybody's.
+          // Every pod may use DNS.
           if (namespaceSelector) continue;
           const others = named.filter(({ workload }) => matches(podSelector?.matchLabels ?? {}, workload.labels));
           for (const port of rule.ports ?? []) {
             const used = ipBlock
-              ? guarded.some(({ workload, mentions }) => leaves(port, mentions, textOf(platform, workload)))
+              ? guarded.some(({ workload, mentions }) => usesExternal(port, mentions, workload.texts))
               : guarded.some((mine) =>
                   others.some((other) =>
                     way === 'egress'
@@ -114,18 +114,12 @@ export function* usedPaths(platform: Platform): Iterable<Finding> {
             yield {
               object: policy,
               field: `spec.${way}[${at}]`,
-              wrong: `it allows ${ipBlock?.cidr ?? Object.values(podSelector?.matchLabels ?? {}).join(' ')} ${port.port}/${port.protocol}, and nothing uses that path`,
-              fix: 'drop the connection, or use the address that it returned',
+              wrong: `it allows ${ipBlock?.cidr ?? Object.values(podSelector?.matchLabels ?? {}).join(' ')} ${port.port}/${port.protocol}, and no config uses it`,
+              fix: 'remove the connection, or use the address that it returns',
             };
           }
         }
       }
     }
   }
-}
-
-/** All configs that the workload mounts. */
-function textOf(platform: Platform, { pod }: Workload): string {
-  const configs = (pod.volumes ?? []).flatMap(({ configMap }) => (configMap ? [platform.find('ConfigMap', configMap.name)] : []));
-  return configs.flatMap((config) => Object.values<string>(config?.data ?? {})).join('\n');
 }

@@ -1,11 +1,11 @@
 import type { Finding, Platform } from './platform.ts';
 
 const NAME = /(PASSWORD|PASSWD|TOKEN|SECRET|API_?KEY)$/i;
-/** A password in a URL, or behind a key that is called like one; a path, a variable or an expansion is none. */
+/** A password in a URL or after a key with such a name, unless it is a path, a variable or an expansion. */
 const LITERAL =
   /:\/\/[^\s:/@"']*:(?![$%{])[^\s:/@"']+@|\b\w*(?:password|passwd|secret_key|access_key|api_key|token)["']?\s*[:=]\s*["']?(?![$/{<"'\s[(])[\w+/=.-]{4,}/i;
 
-/** No value that looks like a secret stands in a manifest. */
+/** No manifest has a value that looks like a secret. */
 export function* plainSecrets(platform: Platform): Iterable<Finding> {
   const fix = 'take it from a Secret';
   for (const object of platform.of('Secret'))
@@ -13,7 +13,7 @@ export function* plainSecrets(platform: Platform): Iterable<Finding> {
       object,
       field: 'data',
       wrong: 'a Secret with values would be committed',
-      fix: 'reference it, and let it be made in the cluster',
+      fix: 'reference it, and create it in the cluster',
     };
   for (const { object, pod } of platform.workloads) {
     for (const { env = [], command = [], args = [] } of pod.containers) {
@@ -23,7 +23,7 @@ export function* plainSecrets(platform: Platform): Iterable<Finding> {
           yield {
             object,
             field: `spec.template.spec.containers.env.${name}`,
-            wrong: 'its value is a literal and looks like a secret',
+            wrong: 'its value looks like a secret',
             fix,
           };
       }
@@ -31,14 +31,14 @@ export function* plainSecrets(platform: Platform): Iterable<Finding> {
         yield {
           object,
           field: 'spec.template.spec.containers.args',
-          wrong: 'an argument looks like a secret, and arguments are in the process list',
+          wrong: 'an argument looks like a secret, and the process list shows arguments',
           fix,
         };
     }
   }
   for (const object of platform.of('ConfigMap')) {
     for (const [key, text] of Object.entries<string>(object.data)) {
-      // Programs name passwords all the time; what is checked of them is what they are started with.
+      // Scripts have variables with such names; their arguments and environment are checked above.
       if (/\.(py|sh)$/.test(key)) continue;
       const [found] = LITERAL.exec(text) ?? [];
       if (found) yield { object, field: `data.${key}`, wrong: `"${found.slice(0, found.search(/[:=]/) + 1)}…" looks like a secret`, fix };

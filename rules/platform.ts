@@ -1,36 +1,35 @@
-import type { Manifest, PodManifest } from '../lib/render.ts';
-import { podOf } from '../lib/render.ts';
+import { type ContainerManifest, type Manifest, type PodManifest, podOf } from '../lib/render.ts';
 
-/** What a rule found: one sentence's parts. */
+/** One violation of a rule. */
 export interface Finding {
   readonly object: Manifest;
-  /** The field's path, as kubectl explain writes it. */
+  /** The path of the field, as in kubectl explain. */
   readonly field: string;
   readonly wrong: string;
-  /** What to do about it. */
+  /** The next step. */
   readonly fix: string;
 }
 
-/** A rule looks at all objects of a profile together and says what does not fit. */
+/** Checks all objects of a profile together. */
 export type Rule = (platform: Platform) => Iterable<Finding>;
 
-/** What is true of a workload for as long as it holds data. */
+/** The parts of a workload that must not change once it holds data. */
 interface Immutable {
   readonly serviceName?: string;
   /** Claim templates, as `name accessMode`. */
   readonly claims?: readonly string[];
-  /** Seconds that the program needs to stop without losing anything. */
-  readonly grace: number;
 }
 
-/** What the rules cannot read off the objects. */
+/** The facts that rules need and manifests do not hold. */
 export interface Facts {
-  /** Keys of every Secret that will exist. */
+  /** The keys of every Secret that will exist. */
   readonly secrets: Readonly<Record<string, readonly string[]>>;
   /** Addresses outside the cluster, as `host:port`. */
   readonly externals: readonly string[];
-  /** By the name in `app.kubernetes.io/name`. */
+  /** By the label `app.kubernetes.io/name`. */
   readonly immutable: Readonly<Record<string, Immutable>>;
+  /** Seconds that a program needs to stop without losing data, by the same label. */
+  readonly grace: Readonly<Record<string, number>>;
 }
 
 /** An object that runs pods. */
@@ -38,27 +37,39 @@ export interface Workload {
   readonly object: Manifest;
   readonly pod: PodManifest;
   readonly labels: Labels;
+  /** The pods at start-up. */
   readonly replicas: number;
+  readonly containers: readonly { readonly container: ContainerManifest /** Its path. */; readonly field: string }[];
+  /** The ConfigMaps that it mounts, and their contents. */
+  readonly configs: readonly Manifest[];
+  readonly texts: readonly string[];
 }
+
+/** The kinds of probes that a container may have. */
+export const PROBES = ['startupProbe', 'readinessProbe', 'livenessProbe'] as const;
 
 type Labels = Readonly<Record<string, string>>;
 
-/** All objects of one profile, and the questions that rules ask of them. */
+/** All objects of one profile, with look-ups. */
 export class Platform {
   readonly workloads: readonly Workload[];
 
   constructor(
     readonly objects: readonly Manifest[],
-    readonly facts: Facts = { secrets: {}, externals: [], immutable: {} },
+    readonly facts: Facts = { secrets: {}, externals: [], immutable: {}, grace: {} },
   ) {
     this.workloads = objects.flatMap((object) => {
       const pod = podOf(object);
-      const labels = object.spec?.template?.metadata?.labels ?? {};
-      return pod ? [{ object, pod, labels, replicas: this.replicasOf(object) }] : [];
+      if (!pod) return [];
+      const labels = object.spec.template.metadata?.labels ?? {};
+      const containers = pod.containers.map((container, at) => ({ container, field: `spec.template.spec.containers[${at}]` }));
+      const configs = (pod.volumes ?? []).flatMap(({ configMap }) => (configMap && this.find('ConfigMap', configMap.name)) ?? []);
+      const texts = configs.flatMap(({ data }) => Object.values<string>(data));
+      return [{ object, pod, labels, replicas: this.replicasOf(object), containers, configs, texts }];
     });
   }
 
-  /** How many pods a workload starts with, whoever decides it. */
+  /** The number of pods that a workload starts with. */
   replicasOf({ metadata, spec }: Manifest): number {
     const scaler = this.of('HorizontalPodAutoscaler').find((each) => each.spec.scaleTargetRef.name === metadata.name);
     return spec.replicas ?? scaler?.spec.minReplicas ?? 1;
@@ -78,7 +89,7 @@ export class Platform {
   }
 }
 
-/** Whether pods with `labels` are among those that `selector` wants. */
+/** Reports whether `selector` selects pods with `labels`. */
 export function matches(selector: Labels, labels: Labels): boolean {
   return Object.entries(selector).every(([key, value]) => labels[key] === value);
 }

@@ -1,6 +1,6 @@
 import { type Finding, matches, type Platform } from './platform.ts';
 
-/** Every pod is guarded by a policy of its own, in both directions. */
+/** A NetworkPolicy of its own restricts every pod's ingress and egress. */
 export function* policies(platform: Platform): Iterable<Finding> {
   for (const { object, labels } of platform.workloads) {
     const own = platform
@@ -12,8 +12,8 @@ export function* policies(platform: Platform): Iterable<Finding> {
         yield {
           object,
           field: 'spec.template.metadata.labels',
-          wrong: `no NetworkPolicy guards its ${way.toLowerCase()}`,
-          fix: 'make its pods those of a Component',
+          wrong: `no NetworkPolicy restricts its ${way.toLowerCase()}`,
+          fix: 'create the pods through a Component',
         };
     }
   }

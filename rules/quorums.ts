@@ -1,11 +1,11 @@
 import type { Finding, Platform } from './platform.ts';
 
-/** Consul's Autopilot gives a vote after 10 s of good health, and looks every 10 s. */
+/** Consul's Autopilot checks every 10 s and promotes a server to voter after 10 s of good health. */
 const SECONDS = 20;
 
 /**
- * A quorum member is ready only once it votes; otherwise a rollout or drain could stop the next one too early. Disruption budgets
- * count ready pods: minReadySeconds would delay rollouts, but not drains.
+ * A quorum member becomes ready only after it votes; otherwise a rollout or drain could stop the next one too early. Disruption
+ * budgets count ready pods: minReadySeconds would delay rollouts, but not drains.
  */
 export function* quorums(platform: Platform): Iterable<Finding> {
   for (const { object, pod, replicas } of platform.workloads) {
@@ -17,8 +17,8 @@ export function* quorums(platform: Platform): Iterable<Finding> {
       yield {
         object,
         field: `spec.template.spec.containers[${at}].readinessProbe.successThreshold`,
-        wrong: `one of ${replicas} servers is ready ${seconds} s after it answers, and votes up to ${SECONDS} s later`,
-        fix: `let the probe succeed for ${SECONDS} s`,
+        wrong: `a server is ready after ${seconds} s of good health, and votes only after up to ${SECONDS} s`,
+        fix: `require ${SECONDS} s of successful probes`,
       };
     }
   }

@@ -2,7 +2,7 @@ import { amountOf } from '../lib/quantity.ts';
 import { claimTemplates } from '../lib/render.ts';
 import type { Finding, Platform, Workload } from './platform.ts';
 
-/** What runs fits the namespace's quota, with every rollout that starts a second pod before it stops the first. */
+/** All pods and disks fit the namespace's quota, even while every rollout surges. */
 export function* quota(platform: Platform): Iterable<Finding> {
   const disks = [
     ...platform.of('PersistentVolumeClaim').map(({ spec }) => ({ spec, times: 1 })),
@@ -27,19 +27,19 @@ export function* quota(platform: Platform): Iterable<Finding> {
     for (const [name, hard] of Object.entries<string>(object.spec.hard)) {
       const need = used[name] ?? 0;
       const [unit, per] = name === 'requests.cpu' ? ['cores', 1] : ['MiB', 2 ** 20];
-      // Thousandths of cores do not add up to whole ones in binary.
+      // Sums of thousandths are not exact in binary.
       if (need > amountOf(hard) + 1e-9)
         yield {
           object,
           field: `spec.hard["${name}"]`,
-          wrong: `it is ${hard}, and a rollout of this profile needs ${Math.round((need / per) * 1000) / 1000} ${unit}`,
-          fix: 'raise settings.setup.quota, or lower what is requested',
+          wrong: `it is ${hard}, and all pods of this profile need ${Math.round((need / per) * 1000) / 1000} ${unit}`,
+          fix: 'raise settings.setup.quota, or lower the requests',
         };
     }
   }
 }
 
-/** The most pods of a workload at one time. */
+/** The largest number of pods that a workload has at one time. */
 function most(platform: Platform, { object, replicas }: Workload): number {
   const scaler = platform.of('HorizontalPodAutoscaler').find(({ spec }) => spec.scaleTargetRef.name === object.metadata.name);
   return (scaler?.spec.maxReplicas ?? replicas) + (object.spec.strategy?.rollingUpdate?.maxSurge ?? 0);

@@ -1,19 +1,18 @@
 import { amountOf } from '../lib/quantity.ts';
 import type { Finding, Platform } from './platform.ts';
 
-/** Every container has requests and limits, and no request above its limit. */
+/** Every container has requests and limits, and no request exceeds its limit. */
 export function* resources(platform: Platform): Iterable<Finding> {
-  for (const { object, pod } of platform.workloads) {
-    for (const [at, { resources }] of pod.containers.entries()) {
+  for (const { object, containers } of platform.workloads) {
+    for (const { container, field } of containers) {
+      const at = { object, field: `${field}.resources` };
       for (const kind of ['cpu', 'memory', 'ephemeral-storage']) {
-        const [request, limit] = [resources?.requests?.[kind], resources?.limits?.[kind]];
-        const field = `spec.template.spec.containers[${at}].resources`;
-        if (!request || !limit) yield { object, field, wrong: `it has no ${request ? 'limit' : 'request'} for ${kind}`, fix: 'state both' };
+        const [request, limit] = [container.resources?.requests?.[kind], container.resources?.limits?.[kind]];
+        if (!request || !limit) yield { ...at, wrong: `it has no ${request ? 'limit' : 'request'} for ${kind}`, fix: 'set both' };
         else if (amountOf(request) > amountOf(limit))
           yield {
-            object,
-            field,
-            wrong: `it requests ${request} ${kind} and may use ${limit}`,
+            ...at,
+            wrong: `the request of ${request} ${kind} exceeds the limit of ${limit}`,
             fix: 'raise the limit, or lower the request',
           };
       }

@@ -1,6 +1,6 @@
 import type { Finding, Platform } from './platform.ts';
 
-/** Every Service selects a pod, and each of its ports leads to a port that the pod names. */
+/** Every Service selects pods, and its target ports are named ports of their containers. */
 export function* services(platform: Platform): Iterable<Finding> {
   for (const object of platform.of('Service')) {
     const workloads = platform.selected(object.spec.selector);
@@ -8,19 +8,20 @@ export function* services(platform: Platform): Iterable<Finding> {
       yield {
         object,
         field: 'spec.selector',
-        wrong: 'it selects no pod of this profile',
-        fix: "let it select its component's pods, as component.serve does",
+        wrong: 'it selects no pod',
+        fix: "select the component's pods, as component.serve does",
       };
     }
     for (const { object: workload, pod } of workloads) {
       const names = pod.containers.flatMap(({ ports = [] }) => ports.map(({ name, protocol }) => `${name} ${protocol ?? 'TCP'}`));
       for (const { name, targetPort, protocol } of object.spec.ports) {
         if (names.includes(`${targetPort} ${protocol}`)) continue;
+        const wrong = `no container of ${workload.metadata.name} has a ${protocol} port "${targetPort}"`;
         yield {
           object,
           field: `spec.ports.${name}.targetPort`,
-          wrong: `no container of ${workload.metadata.name} names a ${protocol} port "${targetPort}"`,
-          fix: `give the container that port, or take it from the Service`,
+          wrong,
+          fix: 'add the port to the container, or remove it from the Service',
         };
       }
     }
