@@ -21,8 +21,8 @@ import { Smoke } from './smoke.ts';
 import { Tempo } from './tempo.ts';
 
 /**
- * The platform: every chart once, each given what it reaches. Reading this is reading the architecture.
- * @returns what the rules need and the objects do not show
+ * Creates every chart once and connects them: the architecture in one function.
+ * @returns the facts that rules need and manifests do not hold
  */
 export function platform(app: App, settings: Settings) {
   const { shared } = settings;
@@ -114,7 +114,7 @@ export function platform(app: App, settings: Settings) {
   prometheus.alert(...arangodb.alerts);
   prometheus.scrape(prometheus.metrics, collector.metrics, exporter.metrics, grafana.metrics);
 
-  // The last chart: it asks for every Service that there is.
+  // Last, because it gets the names of all Services.
   const { pools } = settings.celeryWorker;
   new Smoke(new Construct(app, 'smoke'), 'smoke', shared, {
     ...celery,

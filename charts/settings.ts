@@ -15,7 +15,7 @@ import type { BrokerSettings, CacheSettings } from './redis.ts';
 import type { SetupSettings } from './setup.ts';
 import type { TempoSettings } from './tempo.ts';
 
-/** One reference for each image that the charts run: registry/repository:tag, optionally @sha256:digest. */
+/** The images that the charts run: registry/repository:tag, optionally @sha256:digest. */
 export type Images = Readonly<
   Record<
     | 'arangodb'
@@ -37,15 +37,15 @@ export type Images = Readonly<
 export interface Settings {
   readonly shared: Shared;
   readonly images: Images;
-  /** Pulls every image through this registry, as air-gapped clusters must. @default - from where the image's name says */
+  /** Pulls every image through this registry, for air-gapped clusters. @default - from each image's own registry */
   readonly mirror?: string;
   readonly setup: SetupSettings;
-  /** Objects of the External Secrets Operator, in a folder of their own, that make the Secrets. @default - somebody makes them, see docs/secrets.md */
+  /** Creates the Secrets through the External Secrets Operator. @default - `npm run secrets` or another tool creates them, see docs/secrets.md */
   readonly externalSecrets?: ExternalSecretsSettings;
   readonly arangodb: ArangoDBSettings;
-  /** The broker, whose tasks are never evicted. */
+  /** The broker, which never evicts tasks. */
   readonly redis: BrokerSettings;
-  /** A cache of its own, so that a full one never touches a task. @default - database 2 of the broker */
+  /** A separate cache, so that a full one does not affect tasks. @default - database 2 of the broker */
   readonly cache?: CacheSettings;
   readonly consul: ConsulSettings;
   readonly tempo: TempoSettings;
@@ -54,7 +54,7 @@ export interface Settings {
   readonly otelCollector: OtelCollectorSettings;
   readonly app: AppSettings;
   readonly celeryWorker: CeleryWorkerSettings;
-  readonly celeryBeat: CeleryBeatSettings & { /** Disk of its schedule. */ readonly disk: Size };
+  readonly celeryBeat: CeleryBeatSettings & { /** Disk for the schedule. */ readonly disk: Size };
   readonly celeryExporter: CeleryExporterSettings;
   readonly grafana: GrafanaSettings;
 }

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
+import { tagOf } from '../lib/image.ts';
 import type { Manifest } from '../lib/render.ts';
+import { images } from '../settings/images.ts';
 import { profileOf } from './profile.ts';
 import { row } from './status.ts';
 
@@ -37,7 +39,7 @@ test('a workload that is well is shown with its answer, its tag and its disk', (
     well: true,
     ready: '1/1',
     restarts: '0',
-    image: '7.2.16-alpine',
+    image: tagOf(images.redis),
     disk: '1Gi',
     words: 'answers',
   });

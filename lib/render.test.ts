@@ -5,14 +5,14 @@ import { expect, test } from 'vitest';
 import { manifests, podOf, text } from './render.ts';
 import { component, shared } from './testing.ts';
 
-test('a chart is a file, and a chart in a folder is a file in a folder', () => {
+test('the path of a chart is the path of its file', () => {
   const app = new App();
   new Chart(app, 'a', shared);
   new Chart(new Construct(app, 'folder'), 'b', shared);
   expect([...manifests(app).keys()]).toEqual(['a.yaml', 'folder/b.yaml']);
 });
 
-test('objects come in the order in which they were made, and as text they are documents', () => {
+test('objects keep the order of their creation, and each is a YAML document', () => {
   const app = new App();
   component(new Chart(app, 'a', shared), 'a');
   const objects = manifests(app).get('a.yaml') ?? [];
@@ -21,7 +21,7 @@ test('objects come in the order in which they were made, and as text they are do
   expect(objects.map(podOf)).toEqual([undefined, undefined]);
 });
 
-test('the name of a key has a comment that says so to checkov', () => {
+test('the name of a key has a checkov exception', () => {
   const spec = { data: [{ remoteRef: { key: 'platform/redis', property: 'password' }, secretKey: 'password' }] };
   const lines = text([{ apiVersion: 'external-secrets.io/v1', kind: 'ExternalSecret', metadata: { name: 'redis' }, spec }]).split('\n');
   expect(lines.filter((line) => line.includes('checkov:skip=CKV_SECRET_6:'))).toEqual([expect.stringMatching(/^ +secretKey: password # /)]);

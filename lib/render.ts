@@ -10,7 +10,7 @@ export interface Manifest {
     readonly labels?: Readonly<Record<string, string>>;
     readonly annotations?: Readonly<Record<string, string>>;
   };
-  // biome-ignore lint/suspicious/noExplicitAny: what lies below depends on the kind, and the API's schemas check it
+  // biome-ignore lint/suspicious/noExplicitAny: the fields depend on the kind, and the API's schemas check them
   readonly [field: string]: any;
 }
 
@@ -28,7 +28,7 @@ export interface ContainerManifest {
   readonly [probe: `${string}Probe`]: ProbeManifest | undefined;
 }
 
-/** A variable: its value, or where it comes from. */
+/** An environment variable with a value or a source. */
 interface EnvManifest {
   readonly name: string;
   readonly value?: string;
@@ -38,7 +38,7 @@ interface EnvManifest {
   };
 }
 
-/** A probe of whichever kind. */
+/** The part of a probe that tools and rules read. */
 interface ProbeManifest {
   readonly httpGet?: { readonly port: string | number; readonly path?: string };
   readonly tcpSocket?: { readonly port: string | number };
@@ -49,7 +49,7 @@ interface ProbeManifest {
   readonly successThreshold?: number;
 }
 
-/** A pod's spec, as far as tools and rules read it. */
+/** The part of a pod's spec that tools and rules read. */
 export interface PodManifest {
   readonly containers: readonly ContainerManifest[];
   readonly serviceAccountName: string;
@@ -75,19 +75,19 @@ export function manifests(app: App): ReadonlyMap<string, readonly Manifest[]> {
   );
 }
 
-/** Flux' `postBuild` replaces `${variable}` and `$$` in every object that does not forbid it: shells and config languages mean them. */
+/** Disables Flux' `postBuild` substitution where it would replace `${variable}` and `$$`, which shells and configs use. */
 function unsubstituted(object: Manifest): Manifest {
   if (!/\$\{|\$\$/.test(JSON.stringify(object))) return object;
   const annotations = { ...object.metadata.annotations, 'kustomize.toolkit.fluxcd.io/substitute': 'disabled' };
   return { ...object, metadata: { ...object.metadata, annotations } };
 }
 
-/** The pod that a workload runs. @default undefined - the object runs none */
+/** The spec of the pods that an object runs, if any. */
 export function podOf(manifest: Manifest): PodManifest | undefined {
   return manifest.spec?.template?.spec;
 }
 
-/** The claim templates of a StatefulSet. @returns none for any other object, or when its pods keep nothing */
+/** The claim templates of a StatefulSet; empty for other objects. */
 export function claimTemplates({ spec }: Manifest): readonly Manifest[] {
   return spec?.volumeClaimTemplates ?? [];
 }

@@ -2,15 +2,15 @@ import type { Images } from '../charts/settings.ts';
 
 /** Every image of the platform. Renovate keeps the tags. */
 export const images = {
-  // The last 3.11; Apache-2.0. 3.12 changes the licence, and 3.11 is no longer rebuilt: see docs/arangodb-3.12.md.
+  // The last release under Apache-2.0, no longer rebuilt: see docs/arangodb-3.12.md.
   // renovate: datasource=docker depName=docker.io/library/arangodb
   arangodb: 'docker.io/library/arangodb:3.11.14',
-  // The last line under BSD; 7.4 changes the licence.
+  // 7.2 is the last minor release under BSD; 7.4 has another licence.
   // renovate: datasource=docker depName=docker.io/library/redis
   redis: 'docker.io/library/redis:7.2.16-alpine',
   // renovate: datasource=docker depName=docker.io/oliver006/redis_exporter
   redisExporter: 'docker.io/oliver006/redis_exporter:v1.93.0',
-  // Under the BUSL 1.1: free for one's own use, not to be offered as a service.
+  // BUSL 1.1: free for internal use, but not to be offered as a service.
   // renovate: datasource=docker depName=docker.io/hashicorp/consul
   consul: 'docker.io/hashicorp/consul:2.0.4',
   // renovate: datasource=docker depName=docker.io/grafana/tempo
@@ -25,6 +25,6 @@ export const images = {
   celeryExporter: 'docker.io/danihodovic/celery-exporter:0.12.2',
   // renovate: datasource=docker depName=docker.io/grafana/grafana
   grafana: 'docker.io/grafana/grafana:13.2.3',
-  // Your own: replace it in the profile, see docs/profiles.md.
+  // The reference app: set your own in the profile, see docs/profiles.md.
   app: 'docker.io/platform/celery-app:dev',
 } as const satisfies Images;

@@ -7,17 +7,16 @@ import { images } from './images.ts';
 const { mebibytes, gibibytes } = Size;
 const { millis, units } = Cpu;
 
-/** What one container reserves. */
 const resources = (cpu: Cpu, memory: Size) => ({ cpu, memory });
 
-/** True everywhere. What each profile must decide is left out, so the compiler asks for it. */
+/** The settings that all profiles share. Each profile sets the others, or does not compile. */
 const base = {
   shared: {
     disableResourceNameHashes: true,
     labels: {
       'app.kubernetes.io/part-of': 'platform',
       'app.kubernetes.io/managed-by': 'cdk8s',
-      // Where no image says it.
+      // The version of objects that run no image.
       'app.kubernetes.io/version': release.version,
     },
   },
@@ -28,10 +27,10 @@ const base = {
   celeryBeat: { disk: gibibytes(1), resources: resources(millis(20), mebibytes(160)) },
 };
 
-/** Fits a one-node cluster of 2 CPUs and 6 GiB: one of each, small disks. */
+/** Fits a node of 2 CPUs and 6 GiB: single replicas and small disks. */
 const dev: Settings = {
   ...base,
-  // kind and its like load images into the node, where a registry would not have them.
+  // kind and similar clusters load images into the node; no registry has them.
   shared: { ...base.shared, namespace: 'platform-dev', pull: 'IfNotPresent' },
   setup: { quota: { cpu: units(2), memory: gibibytes(5), disk: gibibytes(32) } },
   arangodb: { ...base.arangodb, disk: gibibytes(4), resources: resources(millis(150), gibibytes(1)) },
@@ -51,10 +50,10 @@ const dev: Settings = {
   grafana: { disk: gibibytes(1), resources: resources(millis(75), mebibytes(384)) },
 };
 
-/** Where production keeps traces and logs: the first thing to change. */
+/** Object storage of traces and logs: change this first. */
 const store = { region: 'eu-central-1', endpoint: { host: 's3.eu-central-1.amazonaws.com', port: 443 } };
 
-/** Replicated where the program can be, sized and kept. */
+/** Production: replicas where the program supports them, and object storage. */
 const prod: Settings = {
   ...base,
   shared: { ...base.shared, namespace: 'platform', pull: 'Always' },
@@ -90,10 +89,10 @@ const prod: Settings = {
   grafana: { disk: gibibytes(8), resources: resources(millis(250), mebibytes(768)) },
 };
 
-/** The installations that `synth` writes, by the name of their folder in dist/. */
+/** The profiles that `synth` writes, by the name of their folder in dist/. */
 export const profiles = { dev, prod } as const satisfies Readonly<Record<string, Settings>>;
 
-/** The profile of that name. Throws a sentence that lists those there are. */
+/** Looks up a profile by name. Throws an error that lists the known ones. */
 export function profileNamed(name: string): Settings {
   const found = Object.entries<Settings>(profiles).find(([each]) => each === name)?.[1];
   if (!found)

@@ -1,105 +1,89 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { instance } from '@viz-js/viz';
 import { build } from '../build.ts';
 import { secrets } from '../charts/secrets.ts';
 import type { Settings } from '../charts/settings.ts';
 import { amountOf } from '../lib/quantity.ts';
-import { type Manifest, podOf } from '../lib/render.ts';
+import { claimTemplates, type Manifest } from '../lib/render.ts';
 import { Platform } from '../rules/platform.ts';
 import { profiles } from '../settings/index.ts';
-import { diagramOf, dot, mermaid } from './docs/diagram.ts';
+import { type Diagram, diagramOf, mermaid } from './docs/diagram.ts';
 import { differences, settingsOf, values } from './docs/settings.ts';
 import { code, cores, size, table } from './docs/table.ts';
 
-// Writes what can be read off the program: the diagram in the README, docs/platform.svg and docs/reference.md.
-
-const NAME = 'app.kubernetes.io/name';
+// Writes docs/reference.md and the diagram in README.md.
 
 /** The objects of each profile, without those of optional APIs and the smoke test. */
 const built = Object.entries<Settings>(profiles).map(([name, settings]) => {
   const { setup, platform } = build(settings);
   return { name, settings, objects: [...setup, ...platform] };
 });
+const [dev, prod] = built;
+if (!dev || !prod) throw new Error('settings/index.ts must have two profiles to compare');
 
-/** Every setting with what each profile makes of it. */
+/** Every setting with its value in each profile. */
 function settings(): string {
-  const files = [...['charts', 'charts/celery', 'lib'].flatMap((folder) => readdirSync(folder).map((name) => `${folder}/${name}`))];
+  const files = ['charts', 'charts/celery', 'lib'].flatMap((folder) => readdirSync(folder).map((name) => `${folder}/${name}`));
   const sources = files.filter((name) => /(?<!\.test)\.ts$/.test(name)).map((name) => [name, readFileSync(name, 'utf8')]);
   const set = built.map(({ settings }) => values(settings));
   const rows = settingsOf(Object.fromEntries(sources), 'Settings').map(({ path, type, required, comment, fallback }) => {
     const shown = set.map((known) => known.get(path) ?? known.get(path.replaceAll('[]', '[0]')) ?? '');
     return [code(path), code(type), [comment, ...(required ? [] : [`Default: ${fallback || 'none'}.`])].join(' ').trim(), ...shown];
   });
-  return table(['setting', 'type', 'what it is', ...built.map(({ name }) => name)], rows);
+  return table(['setting', 'type', 'description', ...built.map(({ name }) => name)], rows);
 }
 
-/** Who may call whom, on which port. */
-function paths(objects: readonly Manifest[]): string {
-  const { edges } = diagramOf(objects);
-  const targets = [...new Set(edges.map(({ to }) => to))].sort();
-  const rows = targets.flatMap((to) => {
-    const callers = edges.filter((edge) => edge.to === to);
-    const ports = [...new Set(callers.flatMap((edge) => edge.ports))];
-    return ports.map((port) => [
-      code(to),
-      code(port),
-      number(objects, to, port),
-      callers
-        .filter((edge) => edge.ports.includes(port))
-        .map(({ from }) => code(from))
-        .join(', '),
-    ]);
-  });
-  return table(['to', 'port', 'number', 'from'], rows);
-}
-
-function number(objects: readonly Manifest[], component: string, name: string): string {
-  const ports = objects
-    .filter(({ metadata }) => metadata.labels?.[NAME] === component)
-    .flatMap((object) => podOf(object)?.containers.flatMap(({ ports = [] }) => ports) ?? []);
-  const port = ports.find((each) => each.name === name);
-  return port ? `${port.containerPort}/${port.protocol}` : name;
-}
-
-/** What each workload reserves and may use, and the sums. */
-function workloads(objects: readonly Manifest[]): string {
-  const claim = (name: string) => objects.find(({ kind, metadata }) => kind === 'PersistentVolumeClaim' && metadata.name === name)?.spec;
-  const { workloads } = new Platform(objects);
-  const mebibytes = (text: string | undefined) => amountOf(text) / 2 ** 20;
-  const rows = workloads.map(({ object, pod, replicas }) => {
-    const sum = (kind: 'requests' | 'limits', resource: string) =>
-      replicas * pod.containers.reduce((all, { resources }) => all + amountOf(resources[kind][resource]), 0);
-    const templates = (object.spec.volumeClaimTemplates ?? []).map(
-      ({ spec }: { spec: { resources: { requests: { storage: string } } } }) => replicas * mebibytes(spec.resources.requests.storage),
-    );
-    const claimed = (pod.volumes ?? []).flatMap(({ persistentVolumeClaim: volume }) =>
-      volume ? [mebibytes(claim(volume.claimName)?.resources.requests.storage)] : [],
-    );
-    const disk = [...templates, ...claimed].reduce((all, each) => all + each, 0);
-    // A Job's name ends in what it runs, which is of no interest here.
-    const name = object.kind === 'Job' ? (object.metadata.labels?.[NAME] ?? '') : object.metadata.name;
-    const cpu = sum('requests', 'cpu');
-    return { kind: object.kind, name, replicas, cpu, limit: sum('limits', 'cpu'), memory: sum('requests', 'memory') / 2 ** 20, disk };
-  });
-  const total = (field: 'cpu' | 'limit' | 'memory' | 'disk') => rows.reduce((all, row) => all + row[field], 0);
+/** The callers of each port. */
+function connections({ edges }: Diagram): string {
+  const rows = new Map<string, [to: string, port: string, number: string, from: string[]]>();
+  for (const { from, to, ports, numbers } of edges) {
+    for (const [at, number] of numbers.entries()) {
+      const row = rows.get(`${to} ${number}`) ?? [to, ports[at] ?? '', number, []];
+      rows.set(`${to} ${number}`, row);
+      row[3].push(code(from));
+    }
+  }
+  const sorted = [...rows.values()].sort(([a], [b]) => a.localeCompare(b));
   return table(
-    ['workload', 'kind', 'pods', 'CPU reserved', 'CPU limit', 'memory, reserved and limit', 'disk'],
-    [
-      ...rows.map(({ kind, name, replicas, cpu, limit, memory, disk }) => [
-        code(name),
-        kind,
-        `${replicas}`,
-        cores(cpu),
-        cores(limit),
-        size(memory),
-        disk > 0 ? size(disk) : '',
-      ]),
-      ['all', '', '', cores(total('cpu')), cores(total('limit')), size(total('memory')), size(total('disk'))],
-    ],
+    ['to', 'port', 'number', 'from'],
+    sorted.map(([to, port, number, from]) => [code(to), code(port), number, from.join(', ')]),
   );
 }
 
-/** How many objects there are of each kind. */
+/** The requests and limits of each workload, and the sums. */
+function workloads(objects: readonly Manifest[]): string {
+  const platform = new Platform(objects);
+  const mebibytes = (claim: Manifest | undefined) => amountOf(claim?.spec.resources.requests.storage) / 2 ** 20;
+  const rows = platform.workloads.map(({ object, pod, labels, replicas }) => {
+    const sum = (kind: 'requests' | 'limits', resource: string) =>
+      replicas * pod.containers.reduce((all, { resources }) => all + amountOf(resources[kind][resource]), 0);
+    const claims = (pod.volumes ?? []).flatMap(({ persistentVolumeClaim: volume }) =>
+      volume ? [mebibytes(platform.find('PersistentVolumeClaim', volume.claimName))] : [],
+    );
+    const templates = claimTemplates(object).map((claim) => replicas * mebibytes(claim as Manifest));
+    const amounts = [
+      sum('requests', 'cpu'),
+      sum('limits', 'cpu'),
+      sum('requests', 'memory') / 2 ** 20,
+      [...claims, ...templates].reduce((all, each) => all + each, 0),
+    ];
+    // A Job's name ends in a hash.
+    const name = object.kind === 'Job' ? (labels['app.kubernetes.io/name'] ?? '') : object.metadata.name;
+    return { cells: [code(name), object.kind, `${replicas}`], amounts };
+  });
+  const formatted = ([cpu = 0, limit = 0, memory = 0, disk = 0]: readonly number[]) => [
+    cores(cpu),
+    cores(limit),
+    size(memory),
+    disk > 0 ? size(disk) : '',
+  ];
+  const totals = [0, 1, 2, 3].map((at) => rows.reduce((all, { amounts }) => all + (amounts[at] ?? 0), 0));
+  return table(
+    ['workload', 'kind', 'pods', 'CPU request', 'CPU limit', 'memory request and limit', 'disk'],
+    [...rows.map(({ cells, amounts }) => [...cells, ...formatted(amounts)]), ['all', '', '', ...formatted(totals)]],
+  );
+}
+
+/** The number of objects of each kind. */
 function kinds(): string {
   const all = [...new Set(built.flatMap(({ objects }) => objects.map(({ kind }) => kind)))].sort();
   return table(
@@ -108,49 +92,48 @@ function kinds(): string {
   );
 }
 
-/** Every key with its purpose, how it is made and who reads it. */
+/** Every Secret key with its purpose, format and readers. */
 function keys(): string {
-  const rows = Object.values(secrets).flatMap((secret) =>
-    Object.entries(secret.keys).map(([key, { format, purpose, readers }]) => [
-      code(secret.name),
+  const rows = Object.values(secrets).flatMap(({ name, keys }) =>
+    Object.entries(keys).map(([key, { format, purpose, readers }]) => [
+      code(name),
       code(key),
       format,
       purpose,
       readers.map(code).join(', '),
     ]),
   );
-  return table(['Secret', 'key', 'format', 'what it opens', 'read by'], rows);
+  return table(['Secret', 'key', 'format', 'purpose', 'read by'], rows);
 }
 
-function difference(): string {
-  const [one, other] = built;
-  if (!one || !other) return '';
-  return differences([one.name, one.settings], [other.name, other.settings])
-    .map((sentence) => `- ${sentence}`)
-    .join('\n');
-}
+const diagram = diagramOf(prod.objects);
+const mermaidBlock = (watch: boolean) => `\`\`\`mermaid\n${mermaid(diagram, { watch })}\n\`\`\``;
+const differing = differences([dev.name, dev.settings], [prod.name, prod.settings]);
 
-const reference = `<!-- Written by npm run docs. -->
+writeFileSync(
+  'docs/reference.md',
+  `<!-- Written by npm run docs. -->
 
 # Reference
 
 ## Settings
 
-What [settings/index.ts](../settings/index.ts) decides; see [profiles.md](profiles.md) for one of your own. Of a list, the first element is shown.
+The values in [settings/index.ts](../settings/index.ts); see [profiles.md](profiles.md) to add a profile. Of a list, the first element is shown.
 
 ${settings()}
 
-## What differs between the profiles
+## Differences between the profiles
 
-${difference()}
+${differing.map((sentence) => `- ${sentence}`).join('\n')}
 
-## Who may call whom
+## Allowed connections
 
-Each row is a NetworkPolicy rule on both sides; there are no others but DNS. This is \`prod\`; \`dev\` lacks the cache and object storage.
+Each row is a NetworkPolicy rule on both sides; the only other rule is DNS. This is \`prod\`; \`dev\` lacks the cache and object storage.
+Dotted arrows are scrapes and health checks.
 
-![the platform](platform.svg)
+${mermaidBlock(true)}
 
-${paths(built.at(-1)?.objects ?? [])}
+${connections(diagram)}
 
 From outside the cluster, \`kubectl port-forward\` reaches every Service.
 
@@ -158,23 +141,15 @@ From outside the cluster, \`kubectl port-forward\` reaches every Service.
 
 ${keys()}
 
-${built.map(({ name, objects }) => `## What ${name} runs\n\n${workloads(objects)}\n`).join('\n')}
+${built.map(({ name, objects }) => `## Workloads of ${name}\n\n${workloads(objects)}\n`).join('\n')}
 ## Objects
 
 ${kinds()}
-`;
-
-async function write(): Promise<void> {
-  const diagram = diagramOf(built.at(-1)?.objects ?? []);
-  const viz = await instance();
-  writeFileSync('docs/platform.svg', viz.renderString(dot(diagram), { format: 'svg' }));
-  writeFileSync('docs/reference.md', reference);
-  const readme = readFileSync('README.md', 'utf8');
-  const drawn = readme.replace(
-    /(<!-- diagram: npm run docs -->\n)[\s\S]*?(\n<!-- end -->)/,
-    (_, begin, end) => `${begin}\`\`\`mermaid\n${mermaid(diagram)}\n\`\`\`${end}`,
-  );
-  writeFileSync('README.md', drawn);
-}
-
-void write();
+`,
+);
+const readme = readFileSync('README.md', 'utf8');
+const block = /(<!-- diagram: npm run docs -->\n)[\s\S]*?(\n<!-- end -->)/;
+writeFileSync(
+  'README.md',
+  readme.replace(block, (_, begin, end) => `${begin}${mermaidBlock(false)}${end}`),
+);

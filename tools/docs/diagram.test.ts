@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Manifest } from '../../lib/render.ts';
-import { diagramOf, dot, mermaid } from './diagram.ts';
+import { diagramOf, mermaid } from './diagram.ts';
 
 const labels = (name: string, role: string) => ({ 'app.kubernetes.io/name': name, 'app.kubernetes.io/component': role });
 const workload = (kind: string, name: string, role: string, ports: object[]): Manifest => ({
@@ -30,16 +30,16 @@ const diagram = diagramOf([
   policy('my-app', [], 0, { egress: [{ to: [{ ipBlock: { cidr: '0.0.0.0/0' } }], ports: [{ port: 443, protocol: 'TCP' }] }] }),
 ]);
 
-test('the diagram shows what the policies allow, by the names of the ports', () => {
+test('edges are the connections that policies allow, with named ports', () => {
   expect(diagram.edges).toEqual([
-    { from: 'my-app', to: 'redis', ports: ['redis'], kind: 'data' },
-    { from: 'prometheus', to: 'redis', ports: ['redis'], kind: 'watch' },
-    { from: 'my-app', to: 'outside', ports: ['443'], kind: 'data' },
+    { from: 'my-app', to: 'redis', ports: ['redis'], numbers: ['6379/TCP'], kind: 'data' },
+    { from: 'prometheus', to: 'redis', ports: ['redis'], numbers: ['6379/TCP'], kind: 'watch' },
+    { from: 'my-app', to: 'outside', ports: ['443'], numbers: ['443/TCP'], kind: 'data' },
   ]);
 });
 
-test('Mermaid shows the paths of data', () => {
-  expect(mermaid(diagram).split('\n')).toEqual([
+test('the flowchart shows connections that carry data', () => {
+  expect(mermaid(diagram, { watch: false }).split('\n')).toEqual([
     'flowchart LR',
     '  redis[(redis)]',
     '  my_app[my-app]',
@@ -50,7 +50,7 @@ test('Mermaid shows the paths of data', () => {
   ]);
 });
 
-test('Graphviz shows the others too, in grey', () => {
-  expect(dot(diagram)).toContain('"my-app" -> "redis" [label="redis"]');
-  expect(dot(diagram)).toContain('"prometheus" -> "redis" [color="#b0bec5", style=dashed, constraint=false]');
+test('the flowchart shows monitoring on request, as dotted arrows', () => {
+  expect(mermaid(diagram, { watch: false })).not.toContain('-.->');
+  expect(mermaid(diagram, { watch: true })).toContain('  prometheus -.-> redis');
 });

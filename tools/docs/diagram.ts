@@ -1,89 +1,65 @@
-import { type Manifest, podOf } from '../../lib/render.ts';
+import type { Manifest } from '../../lib/render.ts';
+import { Platform } from '../../rules/platform.ts';
 
-/** A path that the policies allow, and so one that is used. */
+/** A connection that the policies allow. */
 interface Edge {
   readonly from: string;
   readonly to: string;
-  /** The names of the ports, or their numbers where the other side is outside. */
+  /** The names of the ports, or their numbers outside the cluster. */
   readonly ports: readonly string[];
-  /** What the path is for: `data` flows, or it is `watch`ed whether the other works. */
+  /** Their numbers, such as `6379/TCP`. */
+  readonly numbers: readonly string[];
+  /** Whether it carries data or monitors the other side. */
   readonly kind: 'data' | 'watch';
 }
 
-/** What runs, by the name of its component, and who talks to whom. */
+/** The components and their connections. */
 export interface Diagram {
   readonly nodes: readonly { readonly name: string; readonly role: string; readonly kind: string }[];
   readonly edges: readonly Edge[];
 }
 
 const NAME = 'app.kubernetes.io/name';
+const OUTSIDE = 'outside';
 
-/** Reads the diagram off the policies of a profile. */
+/** Reads the diagram from the workloads and policies of a profile. */
 export function diagramOf(objects: readonly Manifest[]): Diagram {
-  const workloads = objects.filter((object) => podOf(object));
-  const nodes = workloads
-    .map(({ kind, metadata }) => ({
-      name: metadata.labels?.[NAME] ?? '',
-      role: metadata.labels?.['app.kubernetes.io/component'] ?? '',
-      kind,
-    }))
-    .filter(({ name }, at, all) => all.findIndex((other) => other.name === name) === at);
-  const portName = (to: string, number: number, protocol: string) => {
-    const ports = workloads
-      .filter(({ metadata }) => metadata.labels?.[NAME] === to)
-      .flatMap((object) => podOf(object)?.containers.flatMap(({ ports = [] }) => ports) ?? []);
-    return ports.find((port) => port.containerPort === number && port.protocol === protocol)?.name ?? `${number}`;
-  };
-  const watches = new Set(nodes.filter(({ role }) => role === 'metrics' || role === 'discovery').map(({ name }) => name));
+  const platform = new Platform(objects);
+  const byName = new Map(platform.workloads.map((workload) => [workload.object.metadata.labels?.[NAME] ?? '', workload]));
+  const nodes = [...byName].map(([name, { object }]) => {
+    return { name, role: object.metadata.labels?.['app.kubernetes.io/component'] ?? '', kind: object.kind };
+  });
+  const watchers = nodes.filter(({ role }) => role === 'metrics' || role === 'discovery').map(({ name }) => name);
   const edges = new Map<string, Edge>();
-  const add = (from: string, to: string, port: string) => {
+  const add = (from: string, to: string, { port, protocol }: { port: number; protocol: string }) => {
     if (from === to) return;
-    const known = edges.get(`${from} ${to}`);
-    edges.set(`${from} ${to}`, { from, to, ports: [...(known?.ports ?? []), port], kind: watches.has(from) ? 'watch' : 'data' });
+    const declared = byName.get(to)?.pod.containers.flatMap(({ ports = [] }) => ports) ?? [];
+    const name = declared.find((each) => each.containerPort === port && each.protocol === protocol)?.name ?? `${port}`;
+    const { ports = [], numbers = [] } = edges.get(`${from} ${to}`) ?? {};
+    const kind = watchers.includes(from) ? 'watch' : 'data';
+    edges.set(`${from} ${to}`, { from, to, ports: [...ports, name], numbers: [...numbers, `${port}/${protocol}`], kind });
   };
-  for (const { metadata, spec } of objects.filter(({ kind }) => kind === 'NetworkPolicy')) {
-    for (const { from = [], ports } of spec.ingress ?? []) {
-      for (const { podSelector } of from)
-        for (const { port, protocol } of ports) add(podSelector.matchLabels[NAME], metadata.name, portName(metadata.name, port, protocol));
-    }
-    for (const { to = [], ports } of spec.egress ?? []) {
-      for (const { ipBlock } of to) if (ipBlock) for (const { port } of ports) add(metadata.name, 'outside', `${port}`);
-    }
+  for (const { metadata, spec } of platform.of('NetworkPolicy')) {
+    for (const { from = [], ports } of spec.ingress ?? [])
+      for (const { podSelector } of from) for (const port of ports) add(podSelector.matchLabels[NAME], metadata.name, port);
+    for (const { to = [], ports } of spec.egress ?? [])
+      for (const { ipBlock } of to) if (ipBlock) for (const port of ports) add(metadata.name, OUTSIDE, port);
   }
   return { nodes, edges: [...edges.values()] };
 }
 
-/** The paths of data as a Mermaid flowchart, which README viewers draw. */
-export function mermaid({ nodes, edges }: Diagram): string {
+/** A Mermaid flowchart: connections that carry data as arrows, and those of `watch`, if asked for, as dotted ones. */
+export function mermaid({ nodes, edges }: Diagram, { watch }: { readonly watch: boolean }): string {
   const id = (name: string) => name.replaceAll('-', '_');
-  const shape = ({ name, kind }: Diagram['nodes'][number]) =>
-    kind === 'StatefulSet' ? `${id(name)}[(${name})]` : kind === 'Job' ? `${id(name)}{{${name}}}` : `${id(name)}[${name}]`;
-  const data = edges.filter(({ kind }) => kind === 'data');
-  const outside = data.some(({ to }) => to === 'outside') ? ['  outside([object storage])'] : [];
+  const shapes: Readonly<Record<string, readonly [string, string]>> = { StatefulSet: ['[(', ')]'], Job: ['{{', '}}'] };
+  const shown = edges.filter(({ kind }) => watch || kind === 'data');
   return [
     'flowchart LR',
-    ...nodes.map((node) => `  ${shape(node)}`),
-    ...outside,
-    ...data.map(({ from, to, ports }) => `  ${id(from)} -->|${ports.join(', ')}| ${id(to)}`),
+    ...nodes.map(({ name, kind }) => `  ${id(name)}${(shapes[kind] ?? ['[', ']']).join(name)}`),
+    ...(shown.some(({ to }) => to === OUTSIDE) ? [`  ${OUTSIDE}([object storage])`] : []),
+    ...shown.map(({ from, to, ports, kind }) => {
+      const arrow = kind === 'watch' ? '-.->' : `-->|${ports.join(', ')}|`;
+      return `  ${id(from)} ${arrow} ${id(to)}`;
+    }),
   ].join('\n');
-}
-
-const COLOURS: Readonly<Record<string, string>> = { StatefulSet: '#d7e8fa', Deployment: '#e3f3df', Job: '#f5ecd4' };
-
-/** All paths for Graphviz: those of data in full, watching ones in grey. */
-export function dot({ nodes, edges }: Diagram): string {
-  const lines = [
-    'digraph platform {',
-    '  graph [rankdir=LR, nodesep=0.25, ranksep=1.1, pad=0.3, bgcolor=white, fontname="sans-serif"]',
-    '  node [shape=box, style="rounded,filled", color="#5b6770", fontname="sans-serif", fontsize=13, margin="0.28,0.1"]',
-    '  edge [fontname="sans-serif", fontsize=10, color="#37474f", fontcolor="#37474f", arrowsize=0.7]',
-    ...nodes.map(({ name, role, kind }) => `  "${name}" [label="${name}\\n${role}", fillcolor="${COLOURS[kind] ?? 'white'}"]`),
-    ...(edges.some(({ to }) => to === 'outside') ? ['  "outside" [label="object storage", shape=ellipse, fillcolor="#f4f4f4"]'] : []),
-    ...edges.map(
-      ({ from, to, ports, kind }) =>
-        `  "${from}" -> "${to}" [${kind === 'data' ? `label="${ports.join('\\n')}"` : 'color="#b0bec5", style=dashed, constraint=false'}]`,
-    ),
-    '}',
-  ];
-  return lines.join('\n');
 }

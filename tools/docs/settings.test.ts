@@ -14,7 +14,7 @@ const sources = {
     }`,
 };
 
-test('settings are read off the types, with their comments and defaults', () => {
+test('settings are read from the types, with their comments and defaults', () => {
   expect(settingsOf(sources, 'Settings')).toEqual([
     { path: 'pools', type: '[Pool, ...Pool[]]', required: true, comment: 'The pools.', fallback: '' },
     { path: 'pools[].memory', type: 'Size', required: true, comment: 'Reserved.', fallback: '' },
@@ -28,7 +28,7 @@ test('an interface that no source declares is an error', () => {
   expect(() => settingsOf(sources, 'Nothing')).toThrow('no source declares Nothing');
 });
 
-test('values are written as people read them', () => {
+test('values are formatted for readers', () => {
   expect([...values({ a: { b: Size.gibibytes(2) }, c: [{ d: Duration.days(2) }], e: ['x', 'y'] })]).toEqual([
     ['a.b', '2 GiB'],
     ['c[0].d', '2 days'],
@@ -36,7 +36,7 @@ test('values are written as people read them', () => {
   ]);
 });
 
-test('a difference is a sentence, and what only one profile has is named once', () => {
+test('a difference is a sentence, and a part that only one profile has is reported once', () => {
   const dev = { same: 1, size: Size.mebibytes(96), debug: 'basic' };
   const prod = { same: 1, size: Size.gibibytes(2), cache: { size: Size.gibibytes(1), cpu: 1 } };
   expect(differences(['dev', dev], ['prod', prod])).toEqual([

@@ -4,14 +4,14 @@ import { type Comment, parseSync, type TSType } from 'oxc-parser';
 import { millis } from '../../lib/quantity.ts';
 import { cores, size } from './table.ts';
 
-/** One setting, as its type declares it. */
+/** One setting, from its declaration. */
 export interface Setting {
-  /** From the root, with `[]` for the elements of a list. */
+  /** The path from the root, with `[]` for list elements. */
   readonly path: string;
   readonly type: string;
   readonly required: boolean;
   readonly comment: string;
-  /** What `@default` says. */
+  /** The text of `@default`. */
   readonly fallback: string;
 }
 
@@ -24,7 +24,7 @@ interface Declared {
 
 type Member = Extract<TSType, { type: 'TSTypeLiteral' }>['members'][number];
 
-/** Reads the settings of the interface `root` off the sources, by file name. */
+/** Reads the settings of the interface `root` from the sources, by file name. */
 export function settingsOf(sources: Readonly<Record<string, string>>, root: string): Setting[] {
   const declared = new Map<string, Declared>();
   for (const [file, source] of Object.entries(sources)) {
@@ -32,7 +32,6 @@ export function settingsOf(sources: Readonly<Record<string, string>>, root: stri
     for (const statement of program.body) {
       const node = statement.type === 'ExportNamedDeclaration' ? statement.declaration : statement;
       if (node?.type === 'TSInterfaceDeclaration') {
-        // An interface has the members of those that it extends.
         const bases = node.extends.map(({ expression }) => (expression.type === 'Identifier' ? expression.name : ''));
         declared.set(node.id.name, {
           source,
@@ -46,7 +45,7 @@ export function settingsOf(sources: Readonly<Record<string, string>>, root: stri
     }
   }
 
-  /** The settings below a type; a type that has none of its own is a leaf. */
+  /** The settings inside a type: none for a leaf. */
   function below(type: TSType, path: string, from: Declared): Setting[] {
     switch (type.type) {
       case 'TSParenthesizedType':
@@ -54,7 +53,7 @@ export function settingsOf(sources: Readonly<Record<string, string>>, root: stri
       case 'TSIntersectionType':
       case 'TSUnionType': {
         const all = type.types.flatMap((each) => below(each, path, from));
-        // A member of several alternatives is one setting, of any of their types.
+        // A member of several alternatives is one setting with a union type.
         return [...new Set(all.map(({ path }) => path))].map((path) => {
           const alternatives = all.filter((setting) => setting.path === path && setting.type !== 'undefined');
           const types = new Set(alternatives.map(({ type }) => type));
@@ -103,7 +102,7 @@ export function settingsOf(sources: Readonly<Record<string, string>>, root: stri
   return members(start.members, '', start);
 }
 
-/** The doc comment that stands right before a member. */
+/** The doc comment of the member at a position. */
 function textBefore(position: number, { source, comments }: Declared): string {
   const comment = comments.findLast(({ end, type }) => type === 'Block' && end <= position && /^\s*$/.test(source.slice(end, position)));
   return comment
@@ -115,8 +114,8 @@ function textBefore(position: number, { source, comments }: Declared): string {
     : '';
 }
 
-/** A value as a person reads it; undefined for one that has parts. */
-function written(value: unknown): string | undefined {
+/** Formats a value; undefined for one that has parts. */
+function format(value: unknown): string | undefined {
   if (value instanceof Size) return size(value.toMebibytes());
   if (value instanceof Duration) return value.toHumanString();
   if (value instanceof Cpu) return `${cores(millis(value) / 1000)} cores`;
@@ -124,9 +123,9 @@ function written(value: unknown): string | undefined {
   return typeof value === 'object' ? undefined : `${value}`;
 }
 
-/** Every value of a profile by its path, those with parts left out. */
+/** Every leaf value of a profile by its path. */
 export function values(value: unknown, path = ''): Map<string, string> {
-  const text = written(value);
+  const text = format(value);
   if (text !== undefined) return new Map([[path, text]]);
   const parts = Object.entries(value as object).map(([key, inner]) =>
     values(inner, Array.isArray(value) ? `${path}[${key}]` : path === '' ? key : `${path}.${key}`),
@@ -134,32 +133,23 @@ export function values(value: unknown, path = ''): Map<string, string> {
   return new Map(parts.flatMap((part) => [...part]));
 }
 
-/** What differs between two profiles, a sentence each, by the path of the setting. */
+/** The differences between two profiles, a sentence for each setting. */
 export function differences(one: readonly [name: string, settings: object], other: readonly [name: string, settings: object]): string[] {
   const [[a, left], [b, right]] = [one, other];
   const [before, after] = [values(left), values(right)];
-  const paths = [...new Set([...before.keys(), ...after.keys()])];
-  const missing = (path: string, from: object) => {
-    // The highest part that is there in one profile alone stands for all below it.
-    const parts = path.split('.');
-    const gone = parts.findIndex((_, at) => !has(from, parts.slice(0, at + 1)));
-    return parts.slice(0, gone + 1).join('.');
+  // A part that one profile lacks stands for all settings below it.
+  const only = (name: string, path: string, text: string | undefined, lacking: ReadonlyMap<string, string>) => {
+    const parts = path.split('.').map((_, at, all) => all.slice(0, at + 1).join('.'));
+    const missing = parts.find(
+      (part) => ![...lacking.keys()].some((key) => key === part || key.startsWith(`${part}.`) || key.startsWith(`${part}[`)),
+    );
+    return `\`${missing}\` is set in ${name} only${missing === path ? `: ${text}` : ''}.`;
   };
-  const lines = paths.flatMap((path) => {
+  const lines = [...new Set([...before.keys(), ...after.keys()])].flatMap((path) => {
     const [x, y] = [before.get(path), after.get(path)];
     if (x === y) return [];
-    if (y === undefined) return [`\`${missing(path, right)}\` is set in ${a} only${missing(path, right) === path ? `: ${x}` : ''}.`];
-    if (x === undefined) return [`\`${missing(path, left)}\` is set in ${b} only${missing(path, left) === path ? `: ${y}` : ''}.`];
-    return [`\`${path}\` is ${x} in ${a} and ${y} in ${b}.`];
+    if (y === undefined) return [only(a, path, x, after)];
+    return [x === undefined ? only(b, path, y, before) : `\`${path}\` is ${x} in ${a} and ${y} in ${b}.`];
   });
   return [...new Set(lines)];
-}
-
-function has(value: unknown, path: readonly string[]): boolean {
-  const [key, ...rest] = path;
-  if (key === undefined) return true;
-  const [, name = key, index] = /^(.*?)(?:\[(\d+)\])?$/.exec(key) ?? [];
-  const inner = (value as Record<string, unknown> | undefined)?.[name];
-  const found = index === undefined ? inner : (inner as readonly unknown[] | undefined)?.[Number(index)];
-  return found !== undefined && has(found, rest);
 }

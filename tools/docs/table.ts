@@ -4,13 +4,13 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), `|${' --- |'.repeat(head.length)}`, ...rows.map(line)].join('\n');
 }
 
-/** As code, or nothing. */
+/** Formats text as code, unless it is empty. */
 export const code = (text: string): string => (text === '' ? '' : `\`${text}\``);
 
-/** MiB as a person writes them. */
+/** Formats MiB. */
 export function size(mebibytes: number): string {
   return mebibytes % 1024 === 0 && mebibytes > 0 ? `${mebibytes / 1024} GiB` : `${mebibytes} MiB`;
 }
 
-/** Cores with at most three digits behind the point. */
+/** Formats cores with up to three decimals. */
 export const cores = (number: number): string => `${Math.round(number * 1000) / 1000}`;
