@@ -12,7 +12,7 @@ export default defineConfig({
   plugins: [{ name: 'text', transform: (code, id) => (/\.(py|sh)$/.test(id) ? `export default ${JSON.stringify(code)}` : undefined) }],
   test: {
     // Some tests start programs, which takes long on a busy machine.
-    testTimeout: 30_000,
+    testTimeout: 120_000,
     // By default Vitest leaves one core free.
     maxWorkers: '100%',
     resolveSnapshotPath: (path, extension) => path.replace(/[^/]+$/, (file) => `__snapshots__/${file}${extension}`),
