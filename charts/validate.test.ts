@@ -30,6 +30,7 @@ const cases: [string, Settings, string][] = [
     { ...dev, images: { ...dev.images, arangodb: 'docker.io/library/arangodb:3.11.1' }, arangodb: { ...dev.arangodb, upgrade: true } },
     'settings.arangodb.upgrade is set, and settings.images.arangodb is "docker.io/library/arangodb:3.11',
   ],
+  ['no pool', { ...dev, celeryWorker: { pools: [] as never } }, 'settings.celeryWorker.pools is empty: no task would run; add a pool'],
   [
     'no worker',
     { ...dev, celeryWorker: { pools: [{ ...pool, replicas: 0 }] } },

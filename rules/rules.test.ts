@@ -427,6 +427,14 @@ const cases: Record<keyof typeof rules, [string, Break, string][]> = {
       (_, objects) => remove(objects, 'NetworkPolicy', 'watcher'),
       'watcher uses server 9121/TCP, and the egress rules of watcher do not allow it',
     ],
+    [
+      'an external store without egress',
+      (find) => {
+        const { spec } = find('NetworkPolicy', 'client');
+        spec.egress = spec.egress.filter(({ to }: { to: { ipBlock?: object }[] }) => !to.some(({ ipBlock }) => ipBlock));
+      },
+      'its config has s3.example.org, and no policy allows egress to port 443',
+    ],
   ],
   plainSecrets: [
     [
@@ -534,6 +542,14 @@ const cases: Record<keyof typeof rules, [string, Break, string][]> = {
       'an unlisted key in a file',
       (find) => (find('StatefulSet', 'server').spec.template.spec.volumes[0].secret.items[0].key = 'passwort'),
       'no Secret redis has a key passwort',
+    ],
+    [
+      'a key that only a script reads',
+      (find) => {
+        container(find('Deployment', 'client')).env.push({ name: 'FOLDER', value: '/run/secrets/redis' });
+        find('ConfigMap', 'client').data['start.sh'] = 'cat "$FOLDER/password"';
+      },
+      'its script reads password, which is not mounted; mount the key password of Secret redis',
     ],
     [
       'a file that is not mounted',

@@ -10,18 +10,18 @@ import type { ArangoDatabase } from '../arangodb.ts';
 import type { RedisDatabase } from '../redis.ts';
 import probes from './platform_probes.py';
 
-/** The user's app, and what its worker and its scheduler share. */
+/** The settings that the worker and the scheduler of the app share. */
 export interface AppSettings {
-  /** `OTEL_SERVICE_NAME`, and the service's name in every trace. */
+  /** The service name in traces. */
   readonly name: string;
   readonly version: string;
-  /** The longest that one task may run: soft shutdown, grace period and visibility timeout follow from it. */
+  /** The longest run time of a task: soft shutdown, grace period and visibility timeout derive from it. */
   readonly longestTask: Duration;
-  /** After it a task that nobody acknowledged is given to another worker. @default - twice the longest task, at least an hour */
+  /** The time after which another worker gets an unacknowledged task. @default - twice the longest task, at least an hour */
   readonly visibilityTimeout?: Duration;
 }
 
-/** What the app is given. */
+/** The settings and connections of the app. */
 export interface AppProps extends AppSettings {
   readonly image: string;
   readonly broker: RedisDatabase;
