@@ -51,14 +51,11 @@ test('no source imports from a layer above', () => {
 });
 
 test('no sources import one another in a circle', () => {
-  const edgesOf = (layer: string) =>
-    sources
-      .filter((each) => each.layer === layer)
-      .flatMap(({ path, imports }) => imports.map((target) => ({ from: path, to: target.path })));
-  // conformance/pod.ts and conformance/sandbox.ts still do.
-  let edges = Object.keys(layers)
-    .filter((layer) => layer !== 'conformance')
-    .flatMap(edgesOf);
+  // The sandbox and the pod of conformance still do.
+  const known = ['conformance/pod.ts', 'conformance/sandbox.ts'];
+  let edges = sources
+    .flatMap(({ path, imports }) => imports.map((target) => ({ from: path, to: target.path })))
+    .filter(({ from, to }) => !(known.includes(from) && known.includes(to)));
   // An edge of a circle ends where another one starts, and starts where another one ends.
   for (let size = 0; size !== edges.length; ) {
     size = edges.length;
