@@ -127,17 +127,16 @@ export function* addresses(platform: Platform): Iterable<Finding> {
   for (const workload of platform.workloads) {
     for (const mention of mentions(workload)) {
       if (resolve(platform, workload, mention)) continue;
-      const { object, field, host, port } = mention;
+      const { host, port } = mention;
+      const at = { object: mention.object, field: mention.field };
       yield LOCAL.test(host)
         ? {
-            object,
-            field,
+            ...at,
             wrong: `no container of ${workload.object.metadata.name} declares the port of ${host}:${port}`,
             fix: 'declare the port, or use a declared one',
           }
         : {
-            object,
-            field,
+            ...at,
             wrong: `${host}${port === undefined ? '' : `:${port}`} is no Service and port of this profile`,
             fix: 'take the address from component.connect, or from component.connectExternal if it is outside the cluster',
           };

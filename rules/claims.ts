@@ -8,40 +8,29 @@ export function* claims(platform: Platform): Iterable<Finding> {
     for (const { persistentVolumeClaim } of pod.volumes ?? []) {
       const name = persistentVolumeClaim?.claimName;
       if (!name) continue;
-      const field = 'spec.template.spec.volumes';
+      const at = { object, field: 'spec.template.spec.volumes' };
+      const once = 'and a ReadWriteOnce volume attaches to one node';
       const holder = holderOf(platform, name);
-      if (holder && holder.ordinal < platform.replicasOf(holder.object))
-        yield {
-          object,
-          field,
-          wrong: `the claim ${name} belongs to the pod ${holder.object.metadata.name}-${holder.ordinal}, which runs too`,
-          fix: `scale the StatefulSet ${holder.object.metadata.name} to 0 meanwhile`,
-        };
+      if (holder && holder.ordinal < platform.replicasOf(holder.object)) {
+        const { name: set } = holder.object.metadata;
+        const wrong = `the claim ${name} belongs to the pod ${set}-${holder.ordinal}, which runs too`;
+        yield { ...at, wrong, fix: `scale the StatefulSet ${set} to 0 meanwhile` };
+      }
       if (!holder && !platform.find('PersistentVolumeClaim', name))
-        yield { object, field, wrong: `no PersistentVolumeClaim ${name} exists`, fix: 'create the disk with setup.disk' };
+        yield { ...at, wrong: `no PersistentVolumeClaim ${name} exists`, fix: 'create the disk with setup.disk' };
       const owner = owners.get(name);
-      if (owner)
-        yield {
-          object,
-          field,
-          wrong: `${owner} mounts the claim ${name} too, and a ReadWriteOnce volume attaches to one node`,
-          fix: 'give each workload its own disk',
-        };
+      if (owner) yield { ...at, wrong: `${owner} mounts the claim ${name} too, ${once}`, fix: 'give each workload its own disk' };
       owners.set(name, object.metadata.name);
       if (replicas > 1)
         yield {
           object,
           field: 'spec.replicas',
-          wrong: `${replicas} pods mount the claim ${name}, and a ReadWriteOnce volume attaches to one node`,
+          wrong: `${replicas} pods mount the claim ${name}, ${once}`,
           fix: 'run one pod, or remove the disk',
         };
       if (object.kind === 'Deployment' && object.spec.strategy.type !== 'Recreate') {
-        yield {
-          object,
-          field: 'spec.strategy',
-          wrong: `a rollout would start a second pod while the first holds the claim ${name}`,
-          fix: 'set the strategy to Recreate',
-        };
+        const wrong = `a rollout would start a second pod while the first holds the claim ${name}`;
+        yield { object, field: 'spec.strategy', wrong, fix: 'set the strategy to Recreate' };
       }
     }
   }

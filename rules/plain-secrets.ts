@@ -9,31 +9,15 @@ const LITERAL =
 export function* plainSecrets(platform: Platform): Iterable<Finding> {
   const fix = 'take it from a Secret';
   for (const object of platform.of('Secret'))
-    yield {
-      object,
-      field: 'data',
-      wrong: 'a Secret with values would be committed',
-      fix: 'reference it, and create it in the cluster',
-    };
-  for (const { object, pod } of platform.workloads) {
-    for (const { env = [], command = [], args = [] } of pod.containers) {
-      for (const { name, value } of env) {
+    yield { object, field: 'data', wrong: 'a Secret with values would be committed', fix: 'reference it, and create it in the cluster' };
+  for (const { object, containers } of platform.workloads) {
+    for (const { container, field } of containers) {
+      for (const { name, value } of container.env ?? []) {
         const literal = value !== undefined && ((NAME.test(name) && !/^[$/]/.test(value)) || LITERAL.test(value));
-        if (literal)
-          yield {
-            object,
-            field: `spec.template.spec.containers.env.${name}`,
-            wrong: 'its value looks like a secret',
-            fix,
-          };
+        if (literal) yield { object, field: `${field}.env.${name}`, wrong: 'its value looks like a secret', fix };
       }
-      if ([...command, ...args].some((text) => LITERAL.test(text)))
-        yield {
-          object,
-          field: 'spec.template.spec.containers.args',
-          wrong: 'an argument looks like a secret, and the process list shows arguments',
-          fix,
-        };
+      if ([...(container.command ?? []), ...(container.args ?? [])].some((text) => LITERAL.test(text)))
+        yield { object, field: `${field}.args`, wrong: 'an argument looks like a secret, and the process list shows arguments', fix };
     }
   }
   for (const object of platform.of('ConfigMap')) {
