@@ -128,11 +128,7 @@ const cases: [string, Settings, string][] = [
     'settings.images.app: image "registry.example/app" has no tag',
   ],
   ['an invalid namespace', { ...dev, shared: { ...dev.shared, namespace: 'My_Platform' } }, 'settings.shared.namespace is "My_Platform"'],
-  [
-    'a namespace of the cluster',
-    { ...dev, shared: { ...dev.shared, namespace: 'kube-system' } },
-    'give the platform a namespace of its own',
-  ],
+  ['a namespace of the cluster', { ...dev, shared: { ...dev.shared, namespace: 'kube-system' } }, 'use a dedicated namespace'],
   ['an invalid datacenter', { ...dev, consul: { ...dev.consul, datacenter: 'DC 1' } }, 'settings.consul.datacenter is "DC 1"'],
   ['an invalid database', { ...dev, arangodb: { ...dev.arangodb, database: '1st' } }, 'settings.arangodb.database is "1st"'],
   [

@@ -47,8 +47,7 @@ const validators: readonly Validator[] = [
     const host = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
     if (!label.test(shared.namespace))
       yield `shared.namespace is "${shared.namespace}": use up to 63 lower-case letters, digits and dashes`;
-    if (/^(default|kube-)/.test(shared.namespace))
-      yield `shared.namespace is "${shared.namespace}": give the platform a namespace of its own`;
+    if (/^(default|kube-)/.test(shared.namespace)) yield `shared.namespace is "${shared.namespace}": use a dedicated namespace`;
     if (!label.test(consul.datacenter)) yield `consul.datacenter is "${consul.datacenter}": use lower-case letters, digits and dashes`;
     if (!/^[A-Za-z][\w-]{0,63}$/.test(arangodb.database))
       yield `arangodb.database is "${arangodb.database}": use a letter, then letters, digits, dashes and underscores`;

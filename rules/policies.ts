@@ -1,6 +1,6 @@
 import { type Finding, matches, type Platform } from './platform.ts';
 
-/** A NetworkPolicy of its own restricts every pod's ingress and egress. */
+/** A NetworkPolicy that selects the pods restricts their ingress and egress. */
 export function* policies(platform: Platform): Iterable<Finding> {
   for (const { object, labels } of platform.workloads) {
     const own = platform

@@ -115,7 +115,7 @@ function good(): Map<string, Manifest[]> {
 type Broken = any;
 type Break = (find: (kind: string, name: string) => Broken, objects: Broken[]) => void;
 
-/** What the rules say of the platform once it is broken. */
+/** The findings of the valid platform after a change. */
 function findings(breakIt: Break): string[] {
   const files = good();
   const objects = [...files.values()].flat();

@@ -48,7 +48,7 @@ export function diagramOf(objects: readonly Manifest[]): Diagram {
   return { nodes, edges: [...edges.values()] };
 }
 
-/** A Mermaid flowchart: connections that carry data as arrows, and those of `watch`, if asked for, as dotted ones. */
+/** A Mermaid flowchart of the connections that carry data, with `watch` also of monitoring, as dotted arrows. */
 export function mermaid({ nodes, edges }: Diagram, { watch }: { readonly watch: boolean }): string {
   const id = (name: string) => name.replaceAll('-', '_');
   const shapes: Readonly<Record<string, readonly [string, string]>> = { StatefulSet: ['[(', ')]'], Job: ['{{', '}}'] };
