@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// `npx platform COMMAND` from any folder below the project: paths that are given are those of that folder.
+// `npx platform COMMAND`, from any folder of the project. Relative paths in arguments start from that folder, INIT_CWD.
 import { join } from 'node:path';
 
 process.env.INIT_CWD ??= process.cwd();
