@@ -59,8 +59,8 @@ test('readers and writers share the SQLite database', () => {
 });
 
 test('the links that Grafana gives away lead to where `npm run open` forwards it', () => {
-  const webUi = webUis.find(({ name }) => name === 'grafana');
-  expect(env.get('GF_SERVER_ROOT_URL')).toBe(`http://127.0.0.1:${webUi?.port}${webUi?.path}`);
+  const path = webUis.find(({ name }) => name === 'grafana')?.path;
+  expect(env.get('GF_SERVER_ROOT_URL')).toBe(`http://127.0.0.1:${named('Service', 'grafana').spec.ports[0].port}${path}`);
 });
 
 test('Prometheus is the data source of a new panel, and its interval is that of the scrapes', () => {

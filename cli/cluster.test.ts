@@ -12,8 +12,8 @@ const object = (change: object = {}, metadata: object = {}) =>
     ...change,
   }) as unknown as Manifest;
 
-/** What came of applying an object, with what the server has before and after. */
-async function applied(before: readonly Manifest[], after: Manifest, takeBack = false) {
+/** The outcome and the arguments of applying an object that the server has as `before`, and then as `after`. */
+async function applied(before: readonly Manifest[], after: Manifest, force = false) {
   const calls: (readonly string[])[] = [];
   const kubectl = {
     objects: async (args: readonly string[]) => {
@@ -21,32 +21,32 @@ async function applied(before: readonly Manifest[], after: Manifest, takeBack = 
       return args[0] === 'get' ? before : [after];
     },
   };
-  const changes = await apply(kubectl as unknown as Kubectl, [object()], takeBack);
-  return { did: changes.map(({ did }) => did), args: calls[1] ?? [] };
+  const changes = await apply(kubectl as unknown as Kubectl, [object()], force);
+  return { outcomes: changes.map(({ outcome }) => outcome), args: calls[1] ?? [] };
 }
 
-test('an object that was not there is created', async () => {
-  expect((await applied([], object())).did).toEqual(['created']);
+test('a new object is created', async () => {
+  expect((await applied([], object())).outcomes).toEqual(['created']);
 });
 
-test('what the server and its controllers write down is no change', async () => {
+test('fields that the server and its controllers write are no change', async () => {
   const before = object({ status: { replicas: 1 } }, { resourceVersion: '1', managedFields: [] });
   const annotations = { 'deployment.kubernetes.io/revision': '2' };
-  expect((await applied([before], object({ status: {} }, { resourceVersion: '2', annotations }))).did).toEqual(['unchanged']);
+  expect((await applied([before], object({ status: {} }, { resourceVersion: '2', annotations }))).outcomes).toEqual(['unchanged']);
 });
 
-test('another spec, label or annotation is', async () => {
-  expect((await applied([object()], object({ spec: { replicas: 2 } }))).did).toEqual(['changed']);
-  expect((await applied([object()], object({}, { labels: { x: 'z' } }))).did).toEqual(['changed']);
-  expect((await applied([object()], object({}, { annotations: { a: 'b' } }))).did).toEqual(['changed']);
+test('another spec, label or annotation is a change', async () => {
+  expect((await applied([object()], object({ spec: { replicas: 2 } }))).outcomes).toEqual(['changed']);
+  expect((await applied([object()], object({}, { labels: { x: 'z' } }))).outcomes).toEqual(['changed']);
+  expect((await applied([object()], object({}, { annotations: { a: 'b' } }))).outcomes).toEqual(['changed']);
 });
 
-test('it is applied by the server, under one name, and takes fields back only when told to', async () => {
+test('it is applied server-side by one field manager, and overwrites the fields of others only with force', async () => {
   const { args } = await applied([], object());
   expect(args).toEqual(['apply', '--server-side', '--field-manager=platform', '--filename=-']);
   expect((await applied([], object(), true)).args).toContain('--force-conflicts');
 });
 
-test('nothing is asked of the server for nothing', async () => {
+test('without objects there is no request', async () => {
   expect(await apply({} as unknown as Kubectl, [])).toEqual([]);
 });

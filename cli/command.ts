@@ -1,23 +1,31 @@
-import type { ParseArgsConfig } from 'node:util';
+import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { profiles } from '../settings/index.ts';
 
-/** The values of a command's options, by their names; the first ones are everybody's. */
-export interface Values {
-  readonly profile?: string;
-  readonly context?: string;
-  readonly json?: boolean;
-  readonly [option: string]: string | boolean | undefined;
+/** A command that throws instead of ending the process, with errors as plain sentences. */
+export function parser(name: string) {
+  return new Command(name)
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, '')) })
+    .helpOption('-h, --help', 'print this text');
 }
 
-/** One of the commands around kubectl. */
-export interface Command {
-  /** One line for the list of commands. */
-  readonly summary: string;
-  /** What --help prints after the summary: options and examples. */
-  readonly help: string;
-  /** Of the command alone; --profile, --context, --json and --help are everybody's. */
-  readonly options: NonNullable<ParseArgsConfig['options']>;
-  /** What may stand without dashes, for the usage line. @default - nothing may */
-  readonly operand?: string;
-  /** The exit status: 0 when all is well, 1 when something is not as it should be. Throws a UserError for status 2. */
-  readonly run: (values: Values, operands: readonly string[]) => Promise<number>;
+/** A command with the options that all commands share. `help` follows the list of options. */
+export function command(name: string, summary: string, help: string) {
+  const usage = `npm run ${name} --`;
+  return parser(name)
+    .summary(summary)
+    .description(`${summary[0]?.toUpperCase()}${summary.slice(1)}.`)
+    .configureHelp({ commandUsage: (self) => `${usage}${self.usage().replace('[options]', '')} --profile <name> [options]` })
+    .addHelpText('after', `\n${help}`)
+    .showHelpAfterError(`${usage} --help lists the arguments and options`)
+    .addOption(new Option('--profile <name>', 'installation of settings/index.ts').choices(Object.keys(profiles)))
+    .option('--context <name>', 'context of the kubeconfig (default: its current context)')
+    .option('--json', 'print one JSON object on standard output');
+}
+
+/** Parses a number of seconds. */
+export function seconds(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('Give a number of seconds.');
+  return value;
 }

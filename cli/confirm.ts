@@ -2,21 +2,28 @@ import { contextOf } from './kubectl.ts';
 import { ask } from './output.ts';
 import { UserError } from './user-error.ts';
 
-/** Clusters that somebody made for trying things out: they are used without asking. */
+/** Contexts of local test clusters, which are used without confirmation. */
 export const isLocal = (context: string): boolean =>
   /^(kind|k3d)-|^(minikube|docker-desktop|rancher-desktop|orbstack|colima)$/.test(context);
 
+/** Asks a yes-or-no question. Throws a UserError unless the answer is yes, or with `otherwise` when nobody can answer. */
+export async function confirm(question: string, otherwise: string, askPerson = ask): Promise<void> {
+  const answer = await askPerson(`${question} [y/N] `, otherwise);
+  if (!/^y(es)?$/i.test(answer)) throw new UserError('cancelled: nothing was changed');
+}
+
 /**
- * The context in which something is changed: the one that was named, one for trying things out, or one that a person agrees to.
- * `what` is the sentence that is asked about. Throws a UserError where nobody agrees.
+ * Returns the context for a command that changes the cluster: the named one, or the current one if it is a local test cluster or a
+ * person confirms it. `effect` is the sentence that the person confirms.
  */
-export async function confirmedContext(named: string | undefined, what: (context: string) => string): Promise<string> {
-  const context = await contextOf(named);
+export async function confirmedContext(
+  named: string | undefined,
+  effect: (context: string) => string,
+  { current = contextOf, askPerson = ask } = {},
+): Promise<string> {
+  const context = await current(named);
   if (named !== undefined || isLocal(context)) return context;
-  const answer = await ask(
-    `${what(context)}. Go on? [y/N] `,
-    `the context "${context}" is not one for trying things out: if it is the right one, name it: --context ${context}`,
-  );
-  if (!/^y(es)?$/i.test(answer)) throw new UserError('nothing was changed');
+  const otherwise = `the context "${context}" is not a local test cluster: to use it, give --context ${context}`;
+  await confirm(`${effect(context)}. Continue?`, otherwise, askPerson);
   return context;
 }

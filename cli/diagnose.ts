@@ -1,270 +1,170 @@
 import type { Manifest } from '../lib/render.ts';
+import { type ContainerStatus, condition, eventsOf, exitOf, podsOf, type Snapshot } from './snapshot.ts';
 
-/** What is known of the namespace at one moment. */
-export interface Snapshot {
-  /** Everything that `kubectl get` answered with: workloads, their replica sets, pods, claims and events. */
-  readonly objects: readonly Manifest[];
-}
-
-/** How one workload is. */
+/** The state of one workload. */
 export interface Diagnosis {
   readonly name: string;
   readonly kind: string;
-  /** Pods that serve, of those there should be; of a Job: runs that ended well. */
+  /** Ready pods; of a Job, completed runs. */
   readonly ready: number;
   readonly wanted: number;
-  /** `stuck` does not end by waiting. */
+  /** `stuck` does not resolve by waiting. */
   readonly state: 'ready' | 'waiting' | 'stuck';
-  /** What it waits for, for a person. Empty when ready. */
-  readonly words: string;
+  /** What the workload waits for. Empty when it is ready. */
+  readonly message: string;
   /** What to do about it. */
   readonly help?: string;
-  /** The container that crashed: its last log lines tell why. */
+  /** The container whose log shows why it crashed. */
   readonly crashed?: { readonly pod: string; readonly container: string };
 }
 
-type Found = Pick<Diagnosis, 'state' | 'words' | 'help' | 'crashed'>;
+type Cause = Pick<Diagnosis, 'state' | 'message' | 'help' | 'crashed'>;
 
-const waiting = (words: string): Found => ({ state: 'waiting', words });
-const stuck = (words: string, help?: string, crashed?: Diagnosis['crashed']): Found => ({
-  state: 'stuck',
-  words,
-  ...(help && { help }),
-  ...(crashed && { crashed }),
-});
+const waiting = (message: string): Cause => ({ state: 'waiting', message });
+const stuck = (message: string, more: Pick<Cause, 'help' | 'crashed'> = {}): Cause => ({ state: 'stuck', message, ...more });
 
-/** How the workload of the manifest is, and what it waits for right now. */
+/** Returns the state of a manifest's workload, and the reason when it is not ready. */
 export function diagnose(workload: Manifest, { objects }: Snapshot, profile: string): Diagnosis {
   const { kind } = workload;
   const { name } = workload.metadata;
   const found = objects.find((each) => each.kind === kind && each.metadata.name === name);
   const wanted: number = kind === 'Job' ? 1 : (found?.spec.replicas ?? workload.spec.replicas ?? 1);
-  if (!found) return { name, kind, wanted, ready: 0, ...waiting('it is not there') };
-  const { status = {} } = found;
-  const ready: number = (kind === 'Job' ? status.succeeded : status.readyReplicas) ?? 0;
-  const about = { name, kind, wanted, ready };
-  if (settled(found, wanted)) return { ...about, state: 'ready', words: '' };
-  if (condition(found, 'Failed')?.status === 'True') {
-    const pod = podsOf(found, objects).at(-1)?.metadata.name;
-    const container: string = workload.spec.template.spec.containers[0].name;
-    return { ...about, ...stuck('it failed for good', `kubectl delete job ${name}, then up again`, pod ? { pod, container } : undefined) };
-  }
-  const pods = podsOf(found, objects);
-  const refused = creationRefused(found, objects);
-  if (refused && pods.length < wanted) return { ...about, ...refused };
-  const reasons = pods.map((pod) => podReason(pod, objects, profile)).filter((reason) => reason !== undefined);
-  const worst = reasons.find(({ state }) => state === 'stuck') ?? reasons[0];
-  const rest = kind === 'Job' ? 'its pod is at work' : 'the new pods take over';
-  return { ...about, ...(worst ?? waiting(pods.length === 0 ? 'its pod is being made' : rest)) };
+  if (!found) return { name, kind, wanted, ready: 0, ...waiting('it does not exist') };
+  const ready: number = (kind === 'Job' ? found.status?.succeeded : found.status?.readyReplicas) ?? 0;
+  const cause = isSettled(found, wanted) ? ({ state: 'ready', message: '' } as const) : causeOf(found, wanted, objects, profile);
+  return { name, kind, wanted, ready, ...cause };
 }
 
-/** Whether everything that the object asks for serves, and nothing of a former version does. */
-function settled({ kind, metadata, status = {}, spec }: Manifest, wanted: number): boolean {
+/** Whether all wanted pods are ready and belong to the current version. */
+function isSettled({ kind, metadata, status = {}, spec }: Manifest, wanted: number): boolean {
   if (kind === 'Job') return (status.succeeded ?? 0) >= 1;
-  if ((status.observedGeneration ?? 0) < ((metadata as Meta).generation ?? 1)) return false;
+  const { generation = 1 } = metadata as { readonly generation?: number };
+  if ((status.observedGeneration ?? 0) < generation) return false;
   const updated = kind === 'StatefulSet' && status.currentRevision === status.updateRevision ? wanted : (status.updatedReplicas ?? 0);
   return spec.replicas !== undefined && [updated, status.replicas ?? 0, status.readyReplicas ?? 0].every((number) => number === wanted);
 }
 
-/** The pods that belong to it, the newest last. */
-function podsOf(workload: Manifest, objects: readonly Manifest[]): readonly Manifest[] {
-  const owners = new Set([uid(workload), ...objects.filter((each) => ownedBy(each, uid(workload))).map(uid)]);
-  return objects
-    .filter((each) => each.kind === 'Pod' && (each.metadata as Meta).ownerReferences?.some((owner) => owners.has(owner.uid)))
-    .toSorted((a, b) => created(a).localeCompare(created(b)));
-}
-
-/** Why the server makes no pod of it: a quota that is used up, a policy. */
-function creationRefused(workload: Manifest, objects: readonly Manifest[]): Found | undefined {
-  const makers = [workload, ...objects.filter((each) => ownedBy(each, uid(workload)) && each.kind === 'ReplicaSet')];
-  const event = makers.flatMap((each) => eventsOf(each, objects)).findLast(({ reason }) => reason === 'FailedCreate');
-  if (!event) return undefined;
-  const quota = /exceeded quota: ([\w-]+), requested: (.*?), used: (.*?), limited: (.*)/.exec(event.message);
-  if (quota) {
-    const [, name, requested, used, limited] = quota;
-    return stuck(
-      `the quota "${name}" is used up: it asks for ${requested}, ${used} are taken of ${limited}`,
-      'raise settings.setup.quota and run up again, or remove what takes it',
-    );
+/** Why a workload is not ready. */
+function causeOf(workload: Manifest, wanted: number, objects: readonly Manifest[], profile: string): Cause {
+  const { kind, metadata } = workload;
+  const pods = podsOf(workload, objects);
+  if (condition(workload, 'Failed')?.status === 'True') {
+    const pod = pods.at(-1)?.metadata.name;
+    const container: string = workload.spec.template.spec.containers[0].name;
+    return stuck('the Job failed', {
+      help: `kubectl delete job ${metadata.name}, then run up again`,
+      ...(pod && { crashed: { pod, container } }),
+    });
   }
-  return stuck(`the server refuses its pod: ${event.message}`);
+  const rejection = pods.length < wanted ? creationFailure(workload, objects) : undefined;
+  if (rejection) return rejection;
+  const causes = pods.map((pod) => podCause(pod, objects, profile)).filter((cause) => cause !== undefined);
+  const rest = pods.length === 0 ? 'waiting for its pod to be created' : kind === 'Job' ? 'its pod is running' : 'rolling out';
+  return causes.find(({ state }) => state === 'stuck') ?? causes[0] ?? waiting(rest);
 }
 
-/** What keeps a pod from serving. @default undefined - nothing does */
-function podReason(pod: Manifest, objects: readonly Manifest[], profile: string): Found | undefined {
-  if ((pod.metadata as Meta).deletionTimestamp) return waiting('the former pod ends');
-  const { status = {} } = pod;
+/** Why the API server rejects a pod of the workload, such as a quota. A Deployment has a condition for it; the others only an event. */
+function creationFailure(workload: Manifest, objects: readonly Manifest[]): Cause | undefined {
+  const last = eventsOf(workload, objects).findLast(({ reason }) => reason === 'FailedCreate' || reason === 'SuccessfulCreate');
+  const failure = [condition(workload, 'ReplicaFailure'), last].find((each) => each?.reason === 'FailedCreate');
+  if (!failure) return undefined;
+  const { message = '' } = failure;
+  const [, name, requested, used, limited] = /exceeded quota: ([\w.-]+), requested: (.*?), used: (.*?), limited: (.*)/.exec(message) ?? [];
+  if (!name) return stuck(`the API server rejects its pod: ${message}`);
+  return stuck(`the quota "${name}" is exhausted: its pod requests ${requested}, and ${used} of ${limited} are used`, {
+    help: 'raise settings.setup.quota and run up again, or delete something that uses the quota',
+  });
+}
+
+/** Why a pod is not ready. @returns undefined when it is ready */
+function podCause(pod: Manifest, objects: readonly Manifest[], profile: string): Cause | undefined {
+  if ((pod.metadata as { readonly deletionTimestamp?: string }).deletionTimestamp) return waiting('the old pod is terminating');
   if (condition(pod, 'Ready')?.status === 'True') return undefined;
   const scheduled = condition(pod, 'PodScheduled');
-  if (scheduled?.status === 'False') return unscheduled(pod, scheduled.message ?? '', objects);
-  for (const container of status.containerStatuses ?? []) {
-    const reason = containerReason(pod, container, objects, profile);
-    if (reason) return reason;
-  }
-  if (!status.containerStatuses) return waiting('a node takes it');
-  return waiting('its pod is not ready yet');
+  if (scheduled?.reason === 'Unschedulable') return unschedulable(pod, scheduled.message ?? '', objects);
+  if (scheduled?.status === 'False') return waiting('waiting to be scheduled');
+  const statuses: readonly ContainerStatus[] | undefined = pod.status?.containerStatuses;
+  if (!statuses) return waiting('its node is starting the pod');
+  const causes = statuses.map((status) => containerCause(pod, status, objects, profile)).filter((cause) => cause !== undefined);
+  return causes.find(({ state }) => state === 'stuck') ?? causes[0] ?? waiting('its pod is not ready yet');
 }
 
-function unscheduled(pod: Manifest, message: string, objects: readonly Manifest[]): Found {
+/** Why the scheduler finds no node: a disk that the pod waits for, or no node with room. */
+function unschedulable(pod: Manifest, message: string, objects: readonly Manifest[]): Cause {
   const claims: string[] = (pod.spec.volumes ?? []).flatMap((volume: Manifest) => volume.persistentVolumeClaim?.claimName ?? []);
-  const pending = objects.find(
-    (each) => each.kind === 'PersistentVolumeClaim' && claims.includes(each.metadata.name) && each.status?.phase === 'Pending',
-  );
-  const failed = pending && eventsOf(pending, objects).findLast(({ type, reason }) => type === 'Warning' || reason === 'FailedBinding');
-  if (pending && failed) {
-    return stuck(
-      `its disk ${pending.metadata.name} cannot be made: ${failed.message}`,
-      'kubectl get storageclass shows what makes disks here',
-    );
+  for (const claim of objects.filter(({ kind, metadata }) => kind === 'PersistentVolumeClaim' && claims.includes(metadata.name))) {
+    if (claim.status?.phase !== 'Pending') continue;
+    const events = eventsOf(claim, objects);
+    const failure = events.findLast(({ type, reason }) => type === 'Warning' || reason === 'FailedBinding');
+    if (failure)
+      return stuck(`its disk ${claim.metadata.name} cannot be provisioned: ${failure.message}`, {
+        help: 'kubectl get storageclass lists the provisioners of this cluster',
+      });
+    // Such a claim waits for the pod, not the pod for the claim.
+    if (!events.some(({ reason }) => reason === 'WaitForFirstConsumer' || reason === 'WaitForPodScheduled'))
+      return waiting(`waiting for its disk ${claim.metadata.name}`);
   }
-  if (/Insufficient|didn't match|untolerated|node\(s\)|no nodes available/.test(message)) {
-    return stuck(
-      `no node takes it: ${message.replace(/ preemption:.*/, '')}`,
-      'add a node, free some, or make settings smaller; kubectl describe nodes shows what is taken',
-    );
-  }
-  return waiting('a node is looked for');
+  return stuck(`no node can run it: ${message.replace(/ preemption:.*/, '')}`, {
+    help: 'add a node, free capacity, or lower the settings; kubectl describe nodes shows what is in use',
+  });
 }
 
-interface ContainerStatus {
-  readonly name: string;
-  readonly image: string;
-  readonly ready: boolean;
-  readonly started?: boolean;
-  readonly restartCount: number;
-  readonly state: {
-    readonly waiting?: { readonly reason: string; readonly message?: string };
-    readonly terminated?: Ended;
-    readonly running?: object;
-  };
-  readonly lastState?: { readonly terminated?: Ended };
-}
+const IMAGE_REASONS = ['ErrImageNeverPull', 'ImagePullBackOff', 'ErrImagePull', 'InvalidImageName'];
 
-interface Ended {
-  readonly reason?: string;
-  readonly exitCode: number;
-}
-
-function containerReason(pod: Manifest, status: ContainerStatus, objects: readonly Manifest[], profile: string): Found | undefined {
-  const spec = pod.spec.containers.find(({ name }: { name: string }) => name === status.name);
+/** Why a container is not ready. @returns undefined when it is ready */
+function containerCause(pod: Manifest, status: ContainerStatus, objects: readonly Manifest[], profile: string): Cause | undefined {
+  const { name } = status;
+  const spec = pod.spec.containers.find((each: Manifest) => each.name === name);
   const { waiting: wait, terminated } = status.state;
-  const of = pod.spec.containers.length > 1 ? ` of ${status.name}` : '';
-  const crashed = { pod: pod.metadata.name, container: status.name };
   if (wait?.reason === 'CrashLoopBackOff' || (terminated && terminated.exitCode !== 0)) {
-    const ended = terminated ?? status.lastState?.terminated;
-    // It counts starts after the first one; whether it waits to start again or not, it has ended once more than that.
+    // The first start is no restart.
     const times = status.restartCount + 1;
-    const words = `${status.name} ends ${why(ended)}, ${times === 1 ? 'once' : `${times} times`} so far`;
-    const help = `kubectl logs ${pod.metadata.name} --container=${status.name} --previous`;
-    return times >= 3 ? stuck(words, help, crashed) : waiting(words);
+    const message = `${name} crashed ${times === 1 ? 'once' : `${times} times`}: ${exitOf(terminated ?? status.lastState?.terminated)}`;
+    const help = `kubectl logs ${pod.metadata.name} --container=${name} --previous`;
+    return times >= 3 ? stuck(message, { help, crashed: { pod: pod.metadata.name, container: name } }) : waiting(message);
   }
-  if (
-    wait?.reason === 'ErrImageNeverPull' ||
-    wait?.reason === 'ImagePullBackOff' ||
-    wait?.reason === 'ErrImagePull' ||
-    wait?.reason === 'InvalidImageName'
-  ) {
-    const event = eventsOf(pod, objects).findLast(({ reason, message }) => reason === 'Failed' && message.includes('image'));
-    const cause = /not found|NotFound/.test(event?.message ?? '') ? 'no registry has it under that name' : 'the registry does not give it';
-    return stuck(
-      `the image ${spec.image} cannot be pulled: ${cause}`,
-      `kubectl describe pod ${pod.metadata.name} has the registry's answer; ${loadHelp(spec.image)}`,
-    );
+  const events = eventsOf(pod, objects);
+  if (wait && IMAGE_REASONS.includes(wait.reason)) {
+    const failure = events.findLast(({ reason, message }) => reason === 'Failed' && message.includes(spec.image))?.message ?? wait.message;
+    return stuck(`cannot pull the image ${spec.image}: ${failure ?? wait.reason}`, {
+      help: `check the name in settings/images.ts and the access to the registry; ${loadHelp(spec.image)}`,
+    });
   }
   if (wait?.reason === 'CreateContainerConfigError')
-    return secretMissing(wait.message ?? '', profile) ?? stuck(`${status.name} cannot be made: ${wait.message}`);
+    return missingSecret(wait.message ?? '', profile) ?? stuck(`${name} cannot be created: ${wait.message}`);
   if (wait) {
-    const events = eventsOf(pod, objects);
     const mount = events.findLast(({ reason }) => reason === 'FailedMount' || reason === 'FailedAttachVolume');
-    const missing = mount && secretMissing(mount.message, profile);
-    if (missing) return missing;
-    if (mount) return waiting(`a volume is not there yet: ${mount.message}`);
-    const last = events.findLast(({ reason }) => reason === 'Pulling' || reason === 'Pulled');
-    return waiting(last?.reason === 'Pulling' ? `the image ${spec.image} is pulled` : `the container${of} is made`);
+    if (mount) return missingSecret(mount.message, profile) ?? waiting(`waiting for a volume: ${mount.message}`);
+    const isPulling = events.findLast(({ reason }) => reason === 'Pulling' || reason === 'Pulled')?.reason === 'Pulling';
+    return waiting(isPulling ? `pulling the image ${spec.image}` : `creating the container ${name}`);
   }
-  if (status.ready || !spec.readinessProbe) return status.ready ? undefined : waiting(`${status.name} is at work`);
+  if (status.ready) return undefined;
+  if (!spec.readinessProbe) return waiting(`${name} is running`);
   const kind = status.started === false && spec.startupProbe ? 'startup' : 'readiness';
-  const answer = eventsOf(pod, objects).findLast(({ reason, message }) => reason === 'Unhealthy' && message.toLowerCase().startsWith(kind));
-  const said = answer
-    ? `: ${
-        answer.message
-          .replace(/^\w+ probe failed: ?/, '')
-          .trim()
-          .split('\n')[0] || 'it says nothing'
-      }`
-    : '';
-  return waiting(`its ${kind} probe${of} (${asked(spec[`${kind}Probe`])}) is not answered yet${said}`);
+  const failure = events.findLast(({ reason, message }) => reason === 'Unhealthy' && message.toLowerCase().startsWith(kind))?.message;
+  const output = failure?.replace(/^\w+ probe failed:?/, '').trim();
+  return waiting(
+    `waiting for the ${kind} probe of ${name} (${actionOf(spec[`${kind}Probe`])})${output ? `: ${output.split('\n')[0]}` : ''}`,
+  );
 }
 
-/** The command that helps where no registry has an image. */
+/** The advice for an image that no registry has. */
 export function loadHelp(image: string): string {
-  const short = image.replace(/^docker\.io\/(library\/)?/, '');
-  return `on kind, kind load docker-image ${short} brings one that you built into the nodes`;
+  return `on kind, kind load docker-image ${image.replace(/^docker\.io\/(library\/)?/, '')} loads a local build into the nodes`;
 }
 
-function secretMissing(message: string, profile: string): Found | undefined {
-  const [, name] = /secret "([^"]+)" not found/.exec(message) ?? [];
-  const [, key, of] =
+/** The Secret or key that a message of the kubelet names. @returns undefined when it names none */
+function missingSecret(message: string, profile: string): Cause | undefined {
+  const name = /secret "([^"]+)" not found/.exec(message)?.[1];
+  const [, key, secret] =
     /couldn't find key (\S+) in Secret (\S+)/.exec(message) ?? /references non-existent secret key: (\S+)()/.exec(message) ?? [];
   if (!name && !key) return undefined;
-  const what = name ? `the Secret ${name} is missing` : `the key ${key}${of ? ` of the Secret ${of}` : ' of a Secret'} is missing`;
-  return stuck(what, `npm run secrets -- --profile ${profile}`);
+  const what = name ? `the Secret ${name}` : `the key ${key} of ${secret ? `the Secret ${secret}` : 'a Secret'}`;
+  return stuck(`${what} is missing`, { help: `npm run secrets -- --profile ${profile}` });
 }
 
-/** How a container ended, for a person. */
-export function why(ended: Ended | undefined): string {
-  if (!ended) return 'without a word';
-  if (ended.reason === 'OOMKilled') return 'for want of memory (OOMKilled)';
-  if (ended.exitCode > 128) return `by signal ${ended.exitCode - 128}`;
-  return `with status ${ended.exitCode}`;
-}
-
-/** `GET /ready at http`, `port redis`, `command redis-cli`. */
-function asked(probe: Manifest | undefined): string {
-  if (probe?.httpGet) return `GET ${probe.httpGet.path} at ${probe.httpGet.port}`;
-  if (probe?.tcpSocket) return `port ${probe.tcpSocket.port}`;
-  return 'a command';
-}
-
-interface Meta {
-  readonly generation?: number;
-  readonly uid?: string;
-  readonly creationTimestamp?: string;
-  readonly deletionTimestamp?: string;
-  readonly ownerReferences?: readonly { readonly uid: string }[];
-}
-
-const uid = (object: Manifest): string => (object.metadata as Meta).uid ?? '';
-const created = (object: Manifest): string => (object.metadata as Meta).creationTimestamp ?? '';
-const ownedBy = (object: Manifest, owner: string): boolean =>
-  (object.metadata as Meta).ownerReferences?.some((each) => each.uid === owner) ?? false;
-
-function condition(object: Manifest, type: string): { readonly status: string; readonly message?: string } | undefined {
-  return object.status?.conditions?.find((each: { type: string }) => each.type === type);
-}
-
-/**
- * Whether an event tells of two parts of the server that changed an object at once. The later one tries again by itself:
- * it is no failure.
- */
-export const isConflict = ({ message }: Manifest): boolean => /the object has been modified/.test(message ?? '');
-
-/** What is told of an object, the latest last. */
-function eventsOf(object: Manifest, objects: readonly Manifest[]): readonly { type: string; reason: string; message: string }[] {
-  const when = (event: Manifest): string => event.lastTimestamp ?? event.eventTime ?? created(event);
-  return objects
-    .filter((each) => each.kind === 'Event' && each.involvedObject?.uid === uid(object) && !isConflict(each))
-    .toSorted((a, b) => when(a).localeCompare(when(b)))
-    .map(({ type, reason, message }) => ({ type, reason, message: message ?? '' }));
-}
-
-/** The last warning about a workload or one of its pods. @default undefined - there is none */
-export function lastWarning(workload: Manifest, { objects }: Snapshot): string | undefined {
-  const all = [workload, ...podsOf(workload, objects)].flatMap((each) => eventsOf(each, objects));
-  return all.findLast(({ type }) => type === 'Warning')?.message.split('\n')[0];
-}
-
-/** The workload's containers, as the kubelet last told. */
-export function containersOf(workload: Manifest, { objects }: Snapshot): readonly ContainerStatus[] {
-  return podsOf(workload, objects).flatMap(({ status }) => status?.containerStatuses ?? []);
+/** `GET /ready at http` */
+function actionOf(probe: Manifest | undefined): string {
+  if (probe?.httpGet) return `GET ${probe.httpGet.path} at port ${probe.httpGet.port}`;
+  return probe?.tcpSocket ? `port ${probe.tcpSocket.port}` : 'a command';
 }

@@ -1,103 +1,100 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Manifest } from '../lib/render.ts';
-import { listOf, nameOf, snapshot } from './cluster.ts';
-import type { Command } from './command.ts';
+import { listOf, nameOf, RESOURCES } from './cluster.ts';
+import { command, seconds } from './command.ts';
 import { confirmedContext } from './confirm.ts';
 import { contextOf, Kubectl } from './kubectl.ts';
 import { ask, Live } from './output.ts';
-import { profileOf } from './profile.ts';
+import { type Profile, profileOf } from './profile.ts';
+import { TIMEOUTS } from './timeouts.ts';
 import { UserError } from './user-error.ts';
+import { watch } from './watch.ts';
 
-/** What holds data or opens it, and the namespace that holds these. */
+/** Kinds that hold data, and the namespace around them. */
 const KEPT = ['PersistentVolumeClaim', 'Namespace'];
-/** Everything that this project has made, of this release or a former one. */
-const OURS = 'app.kubernetes.io/part-of=platform,app.kubernetes.io/managed-by=cdk8s';
+const PART_OF = 'app.kubernetes.io/part-of';
+const MANAGED_BY = 'app.kubernetes.io/managed-by';
 
 /** Removes what `up` applied. */
-export const down: Command = {
-  summary: 'removes what up applied; keeps disks, Secrets and the namespace',
-  help: `  --purge              removes disks, Secrets and the namespace too, once the profile's name is typed
-  --timeout SECONDS    how long pods may take to end                          (default: 600)
-
-  npm run down -- --profile dev
+export const down = command(
+  'down',
+  'remove what up applied, but keep disks, Secrets and the namespace',
+  `  npm run down -- --profile dev
   npm run down -- --profile dev --purge`,
-  options: { purge: { type: 'boolean' }, timeout: { type: 'string', default: '600' } },
-  async run(values) {
-    const profile = profileOf(values.profile);
-    const timeout = Number(values.timeout);
-    if (!(timeout > 0)) throw new UserError(`--timeout ${values.timeout}: give a number of seconds`);
-    // The name that is typed is an answer too.
-    const what = (each: string) => `${profile.name} is removed from the cluster of context "${each}"`;
-    const context = await (values.purge ? contextOf(values.context) : confirmedContext(values.context, what));
-    const kubectl = new Kubectl(context, profile.namespace);
-    const live = new Live(values.json === true);
-    if (values.purge) {
-      const typed = await typedName(
-        `--purge removes every disk and Secret of ${profile.name} in context "${context}". Type the profile's name: `,
-      );
-      if (typed !== profile.name) throw new UserError(`that is not "${profile.name}": nothing was removed`);
+)
+  .option('--purge', "remove disks, Secrets and the namespace too, after you have typed the profile's name")
+  .option('--timeout <seconds>', 'time limit for pods to terminate', seconds, TIMEOUTS.profile)
+  .action(async ({ purge, timeout, json = false, ...options }) => {
+    const profile = profileOf(options.profile);
+    const { name, namespace } = profile;
+    // Typing the profile's name confirms the context too.
+    const effect = (each: string) => `This removes ${name} from the cluster of context "${each}"`;
+    const context = await (purge ? contextOf(options.context) : confirmedContext(options.context, effect));
+    const kubectl = new Kubectl(context, namespace);
+    const live = new Live(json);
+    if (purge) {
+      const typed = await typedLine(`--purge removes every disk and Secret of ${name} in context "${context}". Type the profile's name: `);
+      if (typed !== name) throw new UserError(`this is not the profile's name, "${name}": nothing was removed`);
     }
 
-    const all = [...profile.objects, ...profile.smoke];
-    // The default policies go last: until then nothing that still runs is open to others.
-    const goes = all.filter(({ kind }) => !KEPT.includes(kind)).toReversed();
-    const said = await kubectl.run(['delete', '--filename=-', '--ignore-not-found', '--wait=false', '--output=name'], {
-      stdin: listOf(goes),
-      seconds: 120,
-    });
-    const jobs = await kubectl.run(['delete', 'jobs', `--selector=${OURS}`, '--wait=false', '--output=name']);
-    const removed = `${said}${jobs}`.split('\n').filter(Boolean);
-    live.say(removed.length === 0 ? 'there was nothing to remove' : `removes ${removed.length} objects`);
-    await gone(kubectl, live, timeout);
+    const removed = await deleteObjects(kubectl, profile);
+    live.log(removed.length === 0 ? 'nothing to remove' : `removing ${removed.length} objects`);
+    await waitForPods(kubectl, live, timeout, profile.settings.shared.labels[PART_OF]);
 
     let kept: readonly string[] = [];
-    if (values.purge) {
-      await kubectl.run(['delete', 'namespace', profile.namespace, '--ignore-not-found', `--timeout=${timeout}s`], {
-        seconds: timeout + 10,
-      });
-      live.say(`removed the namespace ${profile.namespace} with its disks and Secrets`);
+    if (purge) {
+      const args = ['delete', 'namespace', namespace, '--ignore-not-found', `--timeout=${timeout}s`];
+      await kubectl.run(args, { seconds: timeout + 10 });
+      live.log(`removed the namespace ${namespace} with its disks and Secrets`);
     } else {
-      // The disks of StatefulSets have no labels: those of the namespace are all the platform's.
-      const claims = await kubectl.objects(['get', 'persistentvolumeclaims']);
-      const left = [...claims, ...(await kubectl.objects(['get', 'secrets', '--selector=app.kubernetes.io/part-of=platform']))];
-      kept = left.map(nameOf);
-      live.say(
-        `kept: the namespace ${profile.namespace}, ${count(left, 'PersistentVolumeClaim', 'disk')}, ${count(left, 'Secret', 'Secret')}; npm run up -- --profile ${profile.name} goes on with them`,
+      // The disks of StatefulSets have no labels, and the namespace holds no others.
+      const disks = await kubectl.objects(['get', 'persistentvolumeclaims']);
+      const secrets = await kubectl.objects(['get', 'secrets', `--selector=${selectorOf(profile, PART_OF)}`]);
+      kept = [...disks, ...secrets].map(nameOf);
+      live.log(
+        `kept the namespace ${namespace}, ${count(disks, 'disk')} and ${count(secrets, 'Secret')}; npm run up -- --profile ${name} uses them again`,
       );
     }
-    if (values.json) console.log(JSON.stringify({ profile: profile.name, context, removed, kept }));
-    return 0;
-  },
-};
+    if (json) console.log(JSON.stringify({ profile: name, context, removed, kept }));
+  });
 
-function count(objects: readonly Manifest[], kind: string, word: string): string {
-  const number = objects.filter((each) => each.kind === kind).length;
-  return `${number} ${word}${number === 1 ? '' : 's'}`;
+/** Deletes the objects of the profile, except those that hold data. Returns their names. */
+export async function deleteObjects(kubectl: Kubectl, profile: Profile): Promise<readonly string[]> {
+  const objects = [...profile.objects, ...profile.smoke].filter(({ kind }) => !KEPT.includes(kind));
+  const flags = ['--ignore-not-found', '--wait=false', '--output=name'];
+  // In reverse, so that the policies that deny by default go last, after the pods that they protect.
+  const call = { stdin: listOf(objects.toReversed()), seconds: TIMEOUTS.write };
+  const removed = await kubectl.run(['delete', '--filename=-', ...flags], call);
+  // Jobs of other releases have other names.
+  const jobs = await kubectl.run(['delete', 'jobs', `--selector=${selectorOf(profile, PART_OF, MANAGED_BY)}`, ...flags]);
+  return `${removed}\n${jobs}`.split('\n').filter(Boolean);
 }
 
-/** From a person, or from a script that pipes it in. */
-async function typedName(question: string): Promise<string> {
+/** A label selector with the values that the profile's settings give these labels. */
+function selectorOf({ settings }: Profile, ...keys: readonly string[]): string {
+  return keys.map((key) => `${key}=${settings.shared.labels[key]}`).join(',');
+}
+
+const count = ({ length }: readonly Manifest[], noun: string): string => `${length} ${noun}${length === 1 ? '' : 's'}`;
+
+/** Reads a line from a person, or from a script through a pipe. */
+async function typedLine(question: string): Promise<string> {
   if (process.stdin.isTTY) return ask(question, '');
   let typed = '';
   for await (const chunk of process.stdin) typed += chunk;
   return typed.trim();
 }
 
-/** Waits until the last pod has ended. */
-async function gone(kubectl: Kubectl, live: Live, timeout: number): Promise<void> {
+/** Waits until the platform has no pod left. */
+async function waitForPods(kubectl: Kubectl, live: Live, timeout: number, partOf: string | undefined): Promise<void> {
   const end = performance.now() + timeout * 1000;
-  for (;;) {
-    const pods = (await snapshot(kubectl)).filter(
-      ({ kind, metadata }) => kind === 'Pod' && metadata.labels?.['app.kubernetes.io/part-of'] === 'platform',
-    );
-    live.show(new Map(pods.map(({ metadata }) => [metadata.name, { text: `… ${metadata.name} ends` }])));
-    if (pods.length === 0) break;
-    if (performance.now() > end) {
-      throw new UserError(
-        `after ${timeout} s these pods have not ended: ${pods.map(({ metadata }) => metadata.name).join(', ')}; kubectl describe pod tells why`,
-      );
+  await watch(kubectl, { pods: RESOURCES.pods }, async (objects) => {
+    for (; ; await pause(500)) {
+      const pods = objects().flatMap(({ metadata }) => (metadata.labels?.[PART_OF] === partOf ? [metadata.name] : []));
+      live.update(new Map(pods.map((name) => [name, { text: `… ${name} is terminating` }])));
+      if (pods.length === 0) return live.done();
+      if (performance.now() > end)
+        throw new UserError(`after ${timeout} s these pods still run: ${pods.join(', ')}; kubectl describe pod shows why`);
     }
-    await pause(500);
-  }
-  live.done();
+  });
 }

@@ -1,144 +1,153 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { execa, type ResultPromise } from 'execa';
 import type { Manifest } from '../lib/render.ts';
+import { TIMEOUTS } from './timeouts.ts';
 import { UserError } from './user-error.ts';
 
 /** One call of kubectl. */
 interface Call {
-  /** Goes to its standard input: what must not stand among its arguments. */
+  /** Standard input: manifests and secrets go here, because every user of the machine can read arguments. */
   readonly stdin?: string;
-  /** Seconds to wait for its end. @default 30 */
+  /** Time limit in seconds. @default TIMEOUTS.read */
   readonly seconds?: number;
-  /** Passes the server's warnings on to standard error. */
+  /** Copies the API server's warnings to standard error. */
   readonly warn?: boolean;
 }
 
-/** The user's own kubectl, with the user's own access. */
+/** The API server rejected a request. */
+export class ApiError extends UserError {
+  constructor(
+    message: string,
+    /** The reason in the server's Status, such as `Conflict`. */
+    readonly reason: string,
+  ) {
+    super(message);
+  }
+}
+
+/** A kubectl that runs until it is killed, and the local address that it listens on. */
+export interface Listener {
+  readonly process: ResultPromise;
+  /** `127.0.0.1:PORT` */
+  readonly address: string;
+}
+
+/** The user's own kubectl, with the user's own credentials. */
 export class Kubectl {
   constructor(
-    /** Of the kubeconfig. */
+    /** A context of the kubeconfig. */
     readonly context: string,
     readonly namespace: string,
   ) {}
 
-  /** What it printed. Throws a UserError when it fails. */
-  async run(args: readonly string[], call: Call = {}): Promise<string> {
-    const access = ['--context', this.context, '--namespace', this.namespace];
-    return kubectl(`kubectl ${args[0]} failed`, [...access, ...args], call, this.context);
+  /** Returns standard output. Throws a UserError when kubectl fails. */
+  async run(args: readonly string[], call?: Call): Promise<string> {
+    return kubectl(`kubectl ${args[0]} failed`, [...this.access, ...args], call, this.context);
   }
 
-  /** The objects that it answers with. */
+  /** Returns the objects that kubectl prints. */
   async objects(args: readonly string[], call?: Call): Promise<readonly Manifest[]> {
     const text = await this.run([...args, '--output=json'], call);
     if (text.trim() === '') return [];
-    const answer = JSON.parse(text);
-    return answer.kind === 'List' ? answer.items : [answer];
+    const result = JSON.parse(text);
+    return result.kind === 'List' ? result.items : [result];
   }
 
-  /**
-   * Forwards a free local port to a port of a Service, or of a `TYPE/NAME`, for as long as `use` takes.
-   * It is `127.0.0.1:PORT`; nothing else of this machine's network sees it.
-   */
-  async forward<Result>(target: string, port: number, use: (address: string) => Promise<Result>): Promise<Result> {
-    const { child, address } = await this.startForward(target, port, 0);
+  /** Forwards a free local port to a port of a Service, or of a `TYPE/NAME`, until `use` has finished. The port is a number or its name. */
+  async forward<Result>(target: string, port: number | string, use: (address: string) => Promise<Result>): Promise<Result> {
+    const { process, address } = await this.startForward(target, port);
     try {
       return await use(address);
     } finally {
-      child.kill();
+      process.kill();
     }
   }
 
-  /** Starts a port-forward to a Service, or to a `TYPE/NAME`, that its caller ends. A local port of 0 means any free one. */
-  startForward(target: string, port: number, local: number): Promise<{ readonly child: ChildProcess; readonly address: string }> {
+  /** Starts a port-forward that the caller kills. @param local the local port; any free one by default */
+  startForward(target: string, port: number | string, local?: number): Promise<Listener> {
     const resource = target.includes('/') ? target : `service/${target}`;
-    const args = ['--context', this.context, '--namespace', this.namespace, 'port-forward', resource, `${local || ''}:${port}`];
-    const child = spawn('kubectl', args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    return new Promise((done, fail) => {
-      let said = '';
-      child.stderr.setEncoding('utf8').on('data', (text: string) => {
-        said += text;
+    return this.listen(['port-forward', resource, `${local ?? ''}:${port}`], `cannot forward port ${port} of ${target}`);
+  }
+
+  /** Starts a kubectl that listens on 127.0.0.1 and that the caller kills. Rejects with `failure` when it ends before it listens. */
+  listen(args: readonly string[], failure: string): Promise<Listener> {
+    const child = execa('kubectl', [...this.access, ...args], { stdin: 'ignore', reject: false });
+    return new Promise((resolve, reject) => {
+      child.stdout.on('data', (text: Buffer) => {
+        const address = /(?:Forwarding from|Starting to serve on) (127\.0\.0\.1:\d+)/.exec(text.toString())?.[1];
+        if (address) resolve({ process: child, address });
       });
-      child.stdout.setEncoding('utf8').on('data', (text: string) => {
-        const address = /Forwarding from (127\.0\.0\.1:\d+)/.exec(text)?.[1];
-        if (address) done({ child, address });
-      });
-      child.on('error', () => fail(new UserError(NO_KUBECTL)));
-      child.on('close', () => fail(new UserError(explain(said, `no port of ${target} can be forwarded`, this.context))));
+      child.then((result) => reject(errorOf(result, failure, this.context)));
     });
+  }
+
+  private get access(): readonly string[] {
+    return ['--context', this.context, '--namespace', this.namespace];
   }
 }
 
-/** The contexts of the kubeconfig. Throws a UserError where there is no kubectl. */
+/** The contexts of the kubeconfig. Throws a UserError when kubectl is missing. */
 export async function contexts(): Promise<readonly string[]> {
-  return (await kubectl('the kubeconfig cannot be read', ['config', 'get-contexts', '--output=name'])).split('\n').filter(Boolean);
+  return (await kubectl(UNREADABLE, ['config', 'get-contexts', '--output=name'])).split('\n').filter(Boolean);
 }
 
-/** The context that a command works with: the one that is named, or the kubeconfig's current one. */
+/** The context to use: the named one, or else the kubeconfig's current one. */
 export async function contextOf(named: string | undefined): Promise<string> {
   const all = await contexts();
+  if (all.length === 0)
+    throw new UserError(
+      'the kubeconfig has no context: set KUBECONFIG to the right file, or create a cluster, for example with npm run up -- --profile dev --create',
+    );
   if (named !== undefined) {
     if (all.includes(named)) return named;
-    throw new UserError(`the kubeconfig has no context "${named}": it has ${all.join(', ') || 'none'}`);
+    throw new UserError(`the kubeconfig has no context "${named}": choose one of ${all.join(', ')}`);
   }
-  const current = all.length > 0 ? await kubectl('the kubeconfig cannot be read', ['config', 'current-context']).catch(() => '') : '';
-  if (current.trim()) return current.trim();
-  throw new UserError(
-    all.length > 0
-      ? `no context is chosen: give --context NAME, of ${all.join(', ')}`
-      : 'there is no cluster in the kubeconfig: set KUBECONFIG to its file, or make a cluster, for example with npm run up -- --profile dev --create',
-  );
+  const current = await kubectl(UNREADABLE, ['config', 'current-context']).catch(() => '');
+  if (current) return current;
+  throw new UserError(`no context is selected: give --context NAME, one of ${all.join(', ')}`);
 }
 
-const NO_KUBECTL = 'kubectl is not on PATH: install it, see https://kubernetes.io/docs/tasks/tools/';
+const UNREADABLE = 'cannot read the kubeconfig';
 
-/** The sentence for what kubectl complained about. */
-export function explain(said: string, what: string, context = ''): string {
-  // kubectl's own log lines (`E1124 …`) say the same with more noise.
-  const lines = said.split('\n').filter((each) => each.trim() && !/^[EIW]\d{4} /.test(each));
+/** Runs kubectl to its end. `failure` begins the message of the error. */
+async function kubectl(
+  failure: string,
+  args: readonly string[],
+  { stdin = '', seconds = TIMEOUTS.read, warn = false }: Call = {},
+  context = '',
+): Promise<string> {
+  // Without cleanup: execa's signal handlers would end this process before those of `smoke` have removed its pods.
+  const result = await execa('kubectl', args, { input: stdin, timeout: seconds * 1000, reject: false, cleanup: false });
+  for (const line of result.stderr.split('\n')) if (warn && line.startsWith('Warning:')) console.error(line);
+  if (!result.failed) return result.stdout;
+  if (result.timedOut)
+    throw new UserError(`the cluster of context "${context}" did not respond within ${seconds} s: try again, or check it with kubectl`);
+  throw errorOf(result, failure, context);
+}
+
+function errorOf({ code, stderr }: { readonly code?: string; readonly stderr: string }, failure: string, context: string): UserError {
+  if (code === 'ENOENT') return new UserError('kubectl is not on PATH: install it, see https://kubernetes.io/docs/tasks/tools/');
+  const message = explain(stderr, failure, context);
+  const reason = /^Error from server \((\w+)\)/m.exec(stderr)?.[1];
+  return reason ? new ApiError(message, reason) : new UserError(message);
+}
+
+/** The sentence for an error message of kubectl. */
+export function explain(stderr: string, failure: string, context = ''): string {
+  // kubectl's own log lines (`E1124 …`) repeat the error message.
+  const lines = stderr.split('\n').filter((each) => each.trim() && !/^[EIW]\d{4} /.test(each));
   const line = lines.find((each) => /error|Error|Unable|forbidden|refused/.test(each)) ?? lines.at(-1) ?? '';
   const reason = line.replace(/^(error: |Error from server( \(\w+\))?: )+/, '').trim();
-  if (/connection refused|Unable to connect|no such host|i\/o timeout|was refused|no route to host|deadline exceeded/.test(said)) {
-    return `the cluster of context "${context}" does not answer (${reason}): is it running, and is this the right one?`;
+  if (/connection refused|Unable to connect|no such host|i\/o timeout|was refused|no route to host|deadline exceeded/.test(stderr)) {
+    return `the cluster of context "${context}" does not respond (${reason}): check that it is running and that this is the right context`;
   }
-  if (/[Uu]nauthorized|must be logged in|provide credentials/.test(said)) {
-    return `the cluster of context "${context}" does not know you (${reason}): log in again, or choose another --context`;
+  if (/[Uu]nauthorized|must be logged in|provide credentials/.test(stderr)) {
+    return `the cluster of context "${context}" rejected your credentials (${reason}): log in again, or choose another --context`;
   }
-  const conflicts = [...said.matchAll(/conflict with "([^"]+)".*?:((?:\n- \S+)+| \.\S+)/g)].map(
-    ([, who, fields = '']) => `${fields.replaceAll('\n-', '').trim()} (${who})`,
+  const conflicts = [...stderr.matchAll(/conflict with "([^"]+)".*?:((?:\n- \S+)+| \.\S+)/g)].map(
+    ([, manager, fields = '']) => `${fields.replaceAll('\n-', '').trim()} (${manager})`,
   );
   if (conflicts.length > 0)
-    return `somebody else has set what this sets too: ${conflicts.join(', ')}. Give it up there, or take it back with --force`;
-  if (/forbidden: User|is forbidden: User/.test(said)) return `you may not do this in context "${context}": ${reason}`;
-  return `${what}: ${reason || 'kubectl says nothing more'}`;
-}
-
-/** `what` says that it failed; why, it says itself. */
-function kubectl(
-  what: string,
-  args: readonly string[],
-  { stdin, seconds = 30, warn = false }: Call = {},
-  context?: string,
-): Promise<string> {
-  return new Promise((done, fail) => {
-    const child = spawn('kubectl', [...args], { stdio: 'pipe', timeout: seconds * 1000 });
-    let said = '';
-    let complained = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      said += text;
-    });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      complained += text;
-    });
-    child.on('error', () => fail(new UserError(NO_KUBECTL)));
-    child.on('close', (status, signal) => {
-      for (const line of complained.split('\n')) if (warn && line.startsWith('Warning:')) console.error(line);
-      if (status === 0) done(said);
-      else if (signal)
-        fail(
-          new UserError(`the cluster of context "${context}" did not answer within ${seconds} s: try again, or look at it with kubectl`),
-        );
-      else fail(new UserError(explain(complained, what, context)));
-    });
-    child.stdin.on('error', () => {});
-    child.stdin.end(stdin);
-  });
+    return `another field manager has set these fields: ${conflicts.join(', ')}. Undo the change there, or overwrite it with --force`;
+  if (/is forbidden: User/.test(stderr)) return `you lack a permission in context "${context}": ${reason}`;
+  return `${failure}: ${reason || 'kubectl printed no reason'}`;
 }

@@ -1,46 +1,60 @@
-import { once } from 'node:events';
 import { createServer } from 'node:net';
-import type { Command } from './command.ts';
+import { Argument } from '@commander-js/extra-typings';
+import { command } from './command.ts';
 import { contextOf, Kubectl } from './kubectl.ts';
-import { profileOf } from './profile.ts';
+import { type Profile, profileOf } from './profile.ts';
 import { UserError } from './user-error.ts';
-import { login, webUis } from './web-uis.ts';
+import { login, type WebUi, webUis } from './web-uis.ts';
 
 const names = webUis.map(({ name }) => name);
 
 /** Forwards a web UI's port until Ctrl-C. */
-export const open: Command = {
-  summary: "forwards a service's web UI to this machine, until Ctrl-C",
-  operand: names.join('|'),
-  help: `The web UI is at 127.0.0.1 and the service's own port, so its address stays the same. Where that port is taken it is at a
-free one, and links that Grafana makes for sharing do not open.
+export const open = command(
+  'open',
+  "forward a service's web UI to this machine, until Ctrl-C",
+  `The web UI uses the service's own port on 127.0.0.1, so its address never
+changes. If that port is taken, it uses a free one, and links that Grafana
+creates for sharing do not work.
 
   npm run open -- grafana --profile dev`,
-  options: {},
-  async run(values, [name]) {
-    const webUi = webUis.find((each) => each.name === name);
-    if (!webUi) throw new UserError(`${name === undefined ? 'say which web UI' : `there is no web UI "${name}"`}: ${names.join(', ')}`);
-    const profile = profileOf(values.profile);
-    const context = await contextOf(values.context);
-    const kubectl = new Kubectl(context, profile.namespace);
-    const own = await isFree(webUi.port);
-    const { child, address } = await kubectl.startForward(webUi.service, webUi.port, own ? webUi.port : 0);
-    const ended = once(child, 'close');
-    const url = `http://${address}${webUi.path}`;
-    const links = webUi.shares ? `; links that ${webUi.name} makes for sharing do not open until it is free` : '';
-    const lines = [url, login(webUi, kubectl), ...(own ? [] : [`port ${webUi.port} of this machine is taken${links}`]), 'Ctrl-C ends it'];
-    console.log(values.json ? JSON.stringify({ url, login: login(webUi, kubectl) }) : lines.join('\n'));
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => child.kill());
-    await ended;
-    if (!child.killed) throw new UserError(`the connection to ${webUi.service} is gone: open it again`);
-    return 0;
-  },
-};
+)
+  .addArgument(new Argument(`<${names.join('|')}>`, 'web UI to open').choices(names))
+  .action(async (name, options) => {
+    const profile = profileOf(options.profile);
+    const kubectl = new Kubectl(await contextOf(options.context), profile.namespace);
+    await openWebUi(kubectl, profile, webUis.find((each) => each.name === name) as WebUi, options.json);
+  });
+
+/** Forwards the port of a web UI and prints its address, until a signal ends the port-forward. */
+export async function openWebUi(kubectl: Kubectl, profile: Pick<Profile, 'objects'>, webUi: WebUi, json = false): Promise<void> {
+  const { name, path, hasLinks } = webUi;
+  const port = portOf(profile, name);
+  const isPortFree = await isFree(port);
+  const { process: forward, address } = await kubectl.startForward(name, port, isPortFree ? port : undefined);
+  let interrupted = false;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => {
+      interrupted = true;
+      forward.kill();
+    });
+  const url = `http://${address}${path}`;
+  const taken = `port ${port} of this machine is taken${hasLinks ? `: links that ${name} creates for sharing do not work until it is free` : ''}`;
+  const lines = [url, login(webUi, kubectl), ...(isPortFree ? [] : [taken]), 'press Ctrl-C to stop'];
+  console.log(json ? JSON.stringify({ url, login: login(webUi, kubectl) }) : lines.join('\n'));
+  await forward;
+  if (!interrupted) throw new UserError(`the connection to ${name} is lost: run the command again`);
+}
+
+/** The port of a Service that has the Service's own name. */
+export function portOf({ objects }: Pick<Profile, 'objects'>, service: string): number {
+  const found = objects.find(({ kind, metadata }) => kind === 'Service' && metadata.name === service);
+  return found?.spec.ports.find((each: { readonly name: string }) => each.name === service).port;
+}
 
 function isFree(port: number): Promise<boolean> {
-  return new Promise((done) => {
+  return new Promise((resolve) => {
     const server = createServer()
-      .once('error', () => done(false))
-      .listen(port, '127.0.0.1', () => server.close(() => done(true)));
+      .once('error', () => resolve(false))
+      .listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }

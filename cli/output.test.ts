@@ -4,12 +4,12 @@ import { ask, Live, table } from './output.ts';
 const printed = vi.spyOn(console, 'log').mockImplementation(() => {});
 afterEach(() => printed.mockClear());
 
-/** What was printed, without the time before each line. */
+/** The printed lines, without their time. */
 const lines = () => printed.mock.calls.map(([line]) => String(line).replace(/^\d\d:\d\d:\d\d /, ''));
 
-test('piped, a line is printed when it changes, and what moves with every second is not', () => {
+test('a pipe gets a line when it changes, without the part that changes every second', () => {
   const live = new Live(false, false);
-  const show = (text: string, moving: string) => live.show(new Map([['redis', { text, moving }]]));
+  const show = (text: string, moving: string) => live.update(new Map([['redis', { text, moving }]]));
   show('redis 0/1', ' 1 s');
   show('redis 0/1', ' 2 s');
   show('redis 1/1', ' 3 s');
@@ -18,19 +18,19 @@ test('piped, a line is printed when it changes, and what moves with every second
   expect(String(printed.mock.calls[0]?.[0])).toMatch(/^\d\d:\d\d:\d\d redis 0\/1$/);
 });
 
-test('several lines that are said at once have each their time', () => {
-  new Live(false, false).say('one\n\n  two');
+test('a pipe gets the time before each of several lines', () => {
+  new Live(false, false).log('one\n\n  two');
   expect(lines()).toEqual(['one', 'two']);
 });
 
-test('for a program nothing is printed but the answer', () => {
+test('nothing is printed for a program that reads JSON', () => {
   const live = new Live(true, false);
-  live.say('one');
-  live.show(new Map([['a', { text: 'two' }]]));
+  live.log('one');
+  live.update(new Map([['a', { text: 'two' }]]));
   expect(lines()).toEqual([]);
 });
 
-test('columns are as wide as their widest cell, colours left out', () => {
+test('columns are as wide as their widest cell without colours', () => {
   expect(
     table([
       ['a', 'bb'],
@@ -39,7 +39,7 @@ test('columns are as wide as their widest cell, colours left out', () => {
   ).toBe('a    bb\n\u001b[31mccc\u001b[39m  d');
 });
 
-test('where nobody can answer, a question is refused with what to do instead', async () => {
+test('a question without a terminal fails with the alternative', async () => {
   Object.defineProperty(process.stdin, 'isTTY', { value: false, configurable: true });
   await expect(ask('Go on?', 'name it: --context x')).rejects.toThrow('name it: --context x');
 });

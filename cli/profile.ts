@@ -13,14 +13,9 @@ export interface Profile extends Build {
   readonly objects: readonly Manifest[];
 }
 
-/** The profile of that name. Throws a UserError when there is none, or its settings contradict themselves. */
+/** Builds the profile of that name. Throws a UserError when it does not exist, or its settings or objects have errors. */
 export function profileOf(name: string | undefined): Profile {
-  if (name === undefined)
-    throw new UserError(
-      `say which profile: ${Object.keys(profiles)
-        .map((each) => `--profile ${each}`)
-        .join(' or ')}`,
-    );
+  if (name === undefined) throw new UserError(`choose a profile: --profile ${Object.keys(profiles).join(' or --profile ')}`);
   let settings: Settings;
   try {
     settings = profileNamed(name);

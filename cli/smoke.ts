@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Manifest, podOf } from '../lib/render.ts';
 import { apply, listOf, snapshot } from './cluster.ts';
-import type { Command } from './command.ts';
+import { command } from './command.ts';
 import { confirmedContext } from './confirm.ts';
 import { diagnose } from './diagnose.ts';
 import { Kubectl } from './kubectl.ts';
@@ -35,55 +35,55 @@ interface SmokeRun {
 }
 
 /** Proves that a running platform does what it promises. */
-export const smoke: Command = {
-  summary: 'sends a task through everything, and proves what the platform promises',
-  help: `Runs a Job in the namespace, and short-lived pods that try every port as somebody else; removes both, also after Ctrl-C.
-What it wrote goes with it, but for a trace and its log line. Ends with 1 when a check failed; what cannot be answered
-on this cluster is said and is no failure.
+export const smoke = command(
+  'smoke',
+  'send a task through everything, and prove what the platform promises',
+  `Runs a Job in the namespace, and short-lived pods that try every port as another
+workload; removes both, also after Ctrl-C. Its data goes with it, except a trace
+and its log line. The exit status is 1 if a check failed; a check that this
+cluster cannot answer is reported and is no failure.
 
   npm run smoke -- --profile dev
   npm run smoke -- --profile prod --context production --json`,
-  options: {},
-  async run(values) {
-    const started = performance.now();
-    const profile = profileOf(values.profile);
-    const context = await confirmedContext(
-      values.context,
-      (each) => `a Job and some pods run for a minute in the cluster of context "${each}", in ${profile.namespace}`,
-    );
-    const kubectl = new Kubectl(context, profile.namespace);
-    const live = new Live(values.json === true);
-    if ((await kubectl.run(['get', 'namespace', profile.namespace, '--ignore-not-found', '--output=name'])).trim() === '')
-      throw new UserError(`the namespace ${profile.namespace} is not there: npm run up -- --profile ${profile.name}`);
+).action(async (values) => {
+  const started = performance.now();
+  const profile = profileOf(values.profile);
+  const context = await confirmedContext(
+    values.context,
+    (each) => `a Job and some pods run for a minute in the cluster of context "${each}", in ${profile.namespace}`,
+  );
+  const kubectl = new Kubectl(context, profile.namespace);
+  const live = new Live(values.json === true);
+  if ((await kubectl.run(['get', 'namespace', profile.namespace, '--ignore-not-found', '--output=name'])).trim() === '')
+    throw new UserError(`the namespace ${profile.namespace} is not there: npm run up -- --profile ${profile.name}`);
 
-    const checks: CheckResult[] = [];
-    let over = false;
-    const found = (...more: readonly CheckResult[]) => {
-      if (over) return;
-      checks.push(...more);
-      for (const check of more) live.say(line(check, context));
-    };
-    const interrupted = new Promise<never>((_, fail) => {
-      for (const signal of ['SIGINT', 'SIGTERM'] as const)
-        process.once(signal, () => fail(new UserError('interrupted: what it made is removed')));
-    });
-    const work = everything({ kubectl, profile, checks, found, over: () => over });
-    try {
-      await Promise.race([work, interrupted]);
-    } finally {
-      over = true;
-      // What is being made right now could not be removed yet.
-      await Promise.race([work.catch(() => undefined), pause(20_000)]);
-      await removed(kubectl, profile);
-    }
+  const checks: CheckResult[] = [];
+  let over = false;
+  const found = (...more: readonly CheckResult[]) => {
+    if (over) return;
+    checks.push(...more);
+    for (const check of more) live.log(line(check, context));
+  };
+  const interrupted = new Promise<never>((_, fail) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+      process.once(signal, () => fail(new UserError('interrupted: what it made is removed')));
+  });
+  const work = everything({ kubectl, profile, checks, found, over: () => over });
+  try {
+    await Promise.race([work, interrupted]);
+  } finally {
+    over = true;
+    // What is being made right now could not be removed yet.
+    await Promise.race([work.catch(() => undefined), pause(20_000)]);
+    await removed(kubectl, profile);
+  }
 
-    const well = checks.every(({ state }) => state !== 'failed');
-    const seconds = (performance.now() - started) / 1000;
-    if (values.json) console.log(JSON.stringify({ profile: profile.name, context, well, seconds, checks }));
-    else live.say(summary(checks, seconds));
-    return well ? 0 : 1;
-  },
-};
+  const well = checks.every(({ state }) => state !== 'failed');
+  const seconds = (performance.now() - started) / 1000;
+  if (values.json) console.log(JSON.stringify({ profile: profile.name, context, well, seconds, checks }));
+  else live.log(summary(checks, seconds));
+  process.exitCode = well ? 0 : 1;
+});
 
 async function everything(run: SmokeRun): Promise<void> {
   await removed(run.kubectl, run.profile);
@@ -121,7 +121,7 @@ async function fromInside({ kubectl, profile, found, over }: SmokeRun, begun: ()
   let known = 0;
   for (;;) {
     const objects = await snapshot(kubectl);
-    const { state, words, help } = diagnose(job, { objects }, profile.name);
+    const { state, message, help } = diagnose(job, { objects }, profile.name);
     const log = await kubectl.run(['logs', `job/${name}`, '--tail=-1'], { seconds: 10 }).catch(() => '');
     if (over()) return;
     const { checks, rest } = parsed(log);
@@ -132,7 +132,7 @@ async function fromInside({ kubectl, profile, found, over }: SmokeRun, begun: ()
     const seconds = (performance.now() - started) / 1000;
     const ended = state === 'ready' || (state === 'stuck' && known > 0);
     if (ended || seconds > longest(job) || (state === 'stuck' && seconds > 15)) {
-      const saw = [words || 'it ended before its last check', ...rest.slice(-3), ...(help ? [help] : [])].join('; ');
+      const saw = [message || 'it ended before its last check', ...rest.slice(-3), ...(help ? [help] : [])].join('; ');
       const more = `kubectl --namespace ${kubectl.namespace} describe job ${name}`;
       found({ name: 'the Job runs to its end', state: 'failed', seconds, saw, more, standins: [] });
       return;

@@ -15,7 +15,7 @@ const there = {
 const claim = { kind: 'PersistentVolumeClaim', metadata: { name: 'data-redis-0' }, spec: { resources: { requests: { storage: '1Gi' } } } };
 const pod = (status: object) => ({
   kind: 'Pod',
-  metadata: { name: 'redis-0', uid: 'p', ownerReferences: [{ uid: 's' }] },
+  metadata: { name: 'redis-0', uid: 'p', labels: workload.spec.selector.matchLabels },
   spec: workload.spec.template.spec,
   status,
 });
@@ -28,43 +28,43 @@ const warning = {
   involvedObject: { uid: 'p' },
 };
 
-function redis({ used = new Map(), answer = { well: true, words: 'answers' }, more = [] as object[], change = {} } = {}) {
+function redis({ used = new Map(), health = { healthy: true, message: '7 clients' }, more = [] as object[], change = {} } = {}) {
   const objects = [{ ...there, ...change }, claim, ...more] as unknown as Manifest[];
-  return row(workload, { objects }, used, new Map([['redis', answer]]), dev);
+  return row(workload, { objects }, used, new Map([['redis', health]]), dev);
 }
 
-test('a workload that is well is shown with its answer, its tag and its disk', () => {
+test('a healthy workload is shown with its health check, its tag and its disk', () => {
   expect(redis()).toEqual({
     name: 'redis',
-    well: true,
+    healthy: true,
     ready: '1/1',
     restarts: '0',
-    image: tagOf(images.redis),
+    image: tagOf(workload.spec.template.spec.containers[0].image),
     disk: '1Gi',
-    words: 'answers',
+    message: '7 clients',
   });
 });
 
-test('what is used of a disk is shown where its own size is measured, and not where it is the whole of the node', () => {
+test('the use of a disk is shown, unless the kubelet measures the whole disk of the node', () => {
   expect(redis({ used: new Map([['data-redis-0', 12 * 2 ** 20]]) }).disk).toBe('12Mi of 1Gi');
   expect(redis({ used: new Map([['data-redis-0', 40 * 2 ** 30]]) }).disk).toBe('1Gi');
   expect(redis({ used: new Map([['data-arangodb-0', 12 * 2 ** 20]]) }).disk).toBe('1Gi');
 });
 
-test('restarts are counted over all containers, with how the last one ended', () => {
+test('restarts are counted over all containers, with the last termination', () => {
   const status = { containerStatuses: [{ restartCount: 1 }, { restartCount: 1, lastState: { terminated: { exitCode: 137 } } }] };
-  expect(redis({ more: [pod(status)] }).restarts).toBe('2, last by signal 9');
+  expect(redis({ more: [pod(status)] }).restarts).toBe('2, last: killed by signal 9');
 });
 
-test('a service that does not answer well is not well, whatever its pods say; its last warning comes along', () => {
-  const answer = { well: false, words: 'the exporter beside it cannot log in' };
-  expect(redis({ answer, more: [pod({}), warning] })).toMatchObject({
-    well: false,
-    words: 'the exporter beside it cannot log in; last warning: Readiness probe failed: x',
+test('a failed health check outweighs ready pods, and is shown with the last warning', () => {
+  const health = { healthy: false, message: 'its exporter cannot log in to it' };
+  expect(redis({ health, more: [pod({}), warning] })).toMatchObject({
+    healthy: false,
+    message: 'its exporter cannot log in to it; last warning: Readiness probe failed: x',
   });
-  expect(redis({ more: [pod({}), warning] }).words).toBe('answers');
+  expect(redis({ more: [pod({}), warning] }).message).toBe('7 clients');
 });
 
-test('a workload that is not ready says what it waits for', () => {
-  expect(redis({ change: { status: {} } })).toMatchObject({ well: false, ready: '0/1', words: 'its pod is being made' });
+test('a workload that is not ready is shown with the cause', () => {
+  expect(redis({ change: { status: {} } })).toMatchObject({ healthy: false, ready: '0/1', message: 'waiting for its pod to be created' });
 });

@@ -1,191 +1,107 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import colors from 'picocolors';
-import { type AppliedObject, apply, snapshot, workloadsOf } from './cluster.ts';
-import type { Command, Values } from './command.ts';
+import { type AppliedObject, apply, RESOURCES } from './cluster.ts';
+import { command, seconds } from './command.ts';
 import { confirmedContext } from './confirm.ts';
-import { type Diagnosis, diagnose } from './diagnose.ts';
+import { createKind, loadIntoKind } from './kind.ts';
 import { contextOf, contexts, Kubectl } from './kubectl.ts';
 import { Live } from './output.ts';
-import { appToBring, createKind, inspect, loadIntoKind, nodesWithout, problems } from './preflight.ts';
+import { inspect, localImageOf, nodesWithout, problems } from './preflight.ts';
 import { type Profile, profileOf } from './profile.ts';
-import { ensureSecrets } from './secrets.ts';
+import { report, settle } from './progress.ts';
+import { ensure } from './secrets/ensure.ts';
+import { TIMEOUTS } from './timeouts.ts';
 import { UserError } from './user-error.ts';
-import { login, webUis } from './web-uis.ts';
+import { watch } from './watch.ts';
+import { login, type WebUi, webUis } from './web-uis.ts';
 
-/** Seconds before a stuck workload fails the run: a cluster may add a node, a person a Secret. */
-const STUCK_TIMEOUT = 45;
-
-/** Applies a profile and waits until all of it serves. */
-export const up: Command = {
-  summary: 'applies a profile, makes its Secrets, and shows it coming up',
-  help: `  --timeout SECONDS    how long all may take to become ready                  (default: 600)
-  --create             makes the kind cluster platform-PROFILE first, if it is not there
-  --no-wait            applies, and does not wait
-  --force              takes back fields that somebody else has set, such as by kubectl scale
-
-Asks before it touches a cluster, unless the context is named by --context or is one for trying things out
-(kind, k3d, minikube, docker-desktop…). Removes nothing. A second run changes nothing and says so.
+/** Applies a profile and waits until all of its workloads are ready. */
+export const up = command(
+  'up',
+  'apply a profile, create its Secrets, and show its workloads until they are ready',
+  `Asks before it changes a cluster, unless --context names it or it is a local
+test cluster (kind, k3d, minikube, docker-desktop, …). Removes nothing. A second
+run changes nothing.
 
   npm run up -- --profile dev
   npm run up -- --profile dev --create
   npm run up -- --profile prod --context production`,
-  options: {
-    timeout: { type: 'string', default: '600' },
-    create: { type: 'boolean' },
-    'no-wait': { type: 'boolean' },
-    force: { type: 'boolean' },
-  },
-  async run(values) {
+)
+  .option('--timeout <seconds>', 'time limit for all workloads to become ready', seconds, TIMEOUTS.profile)
+  .option('--create', 'create the kind cluster platform-PROFILE first, unless it exists')
+  .option('--no-wait', 'apply, and do not wait')
+  .option('--force', 'overwrite fields that another field manager has set, for example kubectl scale')
+  .action(async ({ timeout, create = false, wait, force = false, json = false, ...options }) => {
     const started = performance.now();
-    const profile = profileOf(values.profile);
-    const timeout = Number(values.timeout);
-    if (!(timeout > 0)) throw new UserError(`--timeout ${values.timeout}: give a number of seconds`);
-    const live = new Live(values.json === true);
-    const context = await chosen(values, profile, live);
+    const profile = profileOf(options.profile);
+    const live = new Live(json);
+    const effect = (each: string) => `This applies ${profile.name} to the cluster of context "${each}"`;
+    const context = await (create ? createdContext(profile, live) : confirmedContext(options.context, effect));
     const kubectl = new Kubectl(context, profile.namespace);
 
-    live.say(`${profile.name}: looks at the cluster of context ${context}`);
-    await prepare(kubectl, profile, live);
+    live.log(`checking the cluster of context ${context}`);
+    await check(kubectl, profile, live);
+    const changes = await applyAll(kubectl, profile, force);
+    live.log(summary(changes));
 
-    const force = values.force === true;
-    const changes = [...(await apply(kubectl, profile.setup, force))];
-    if (!profile.settings.externalSecrets) {
-      for (const [name, did] of await ensureSecrets(kubectl, profile)) {
-        changes.push({ object: `Secret ${name}`, did: did === 'created' || did === 'unchanged' ? did : 'changed' });
-      }
+    const workloads = wait ? await watch(kubectl, RESOURCES, (objects) => settle(objects, profile, live, timeout)) : [];
+    const late = workloads.filter(({ state }) => state !== 'ready');
+    const total = (performance.now() - started) / 1000;
+    if (json) {
+      const changed = changes.filter(({ outcome }) => outcome !== 'unchanged');
+      console.log(JSON.stringify({ profile: profile.name, context, seconds: total, changes: changed, workloads }));
+    } else if (late.length > 0) live.log(await report(late, kubectl));
+    else {
+      live.log(colors.green(wait ? `all workloads are ready after ${total.toFixed(0)} s` : 'applied; npm run status shows the progress'));
+      live.log(['', ...webUis.map((webUi) => nextStep(webUi, profile, kubectl))].join('\n'));
     }
-    changes.push(...(await apply(kubectl, [...profile.platform, ...profile.externalSecrets], force)));
-    live.say(summary(changes));
+    process.exitCode = late.length > 0 ? 1 : 0;
+  });
 
-    const all = values['no-wait'] ? [] : await wait(kubectl, profile, live, timeout);
-    const late = all.filter(({ state }) => state !== 'ready');
-    const seconds = (performance.now() - started) / 1000;
-    if (values.json) {
-      console.log(
-        JSON.stringify({
-          profile: profile.name,
-          context,
-          seconds,
-          changes: changes.filter(({ did }) => did !== 'unchanged'),
-          workloads: all,
-        }),
-      );
-    } else if (late.length === 0) live.say(ending(profile, kubectl, seconds, values['no-wait'] === true));
-    else live.say(await trouble(late, kubectl));
-    return late.length === 0 ? 0 : 1;
-  },
-};
-
-/** The context to work with, once it may be. */
-async function chosen(values: Values, profile: Profile, live: Live): Promise<string> {
-  if (values.create) {
-    const name = `platform-${profile.name}`;
-    if (!(await contexts()).includes(`kind-${name}`)) {
-      live.say(`makes the kind cluster ${name}`);
-      await createKind(name);
-    }
-    return contextOf(`kind-${name}`);
+/** The context of the kind cluster for this profile, which is created if it does not exist. */
+async function createdContext({ name }: Profile, live: Live): Promise<string> {
+  const cluster = `platform-${name}`;
+  if (!(await contexts()).includes(`kind-${cluster}`)) {
+    live.log(`creating the kind cluster ${cluster}`);
+    await createKind(cluster);
   }
-  return confirmedContext(values.context, (each) => `${profile.name} goes into the cluster of context "${each}"`);
+  return contextOf(`kind-${cluster}`);
 }
 
-/** Seconds until a kubelet tells of a new image: it looks every 30, and reports every 10. */
-const IMAGE_REPORT_TIMEOUT = 45;
-
-/** Sees to it that the profile can run there, or says everything that keeps it from that. */
-async function prepare(kubectl: Kubectl, profile: Profile, live: Live): Promise<void> {
+/** Brings the reference app's image to a kind cluster, and throws a UserError with everything that keeps the profile from running. */
+async function check(kubectl: Kubectl, profile: Profile, live: Live): Promise<void> {
   let state = await inspect(kubectl, profile);
-  const app = appToBring(profile);
-  if (app && nodesWithout(app, state).length > 0) {
-    if (kubectl.context.startsWith('kind-')) await loadIntoKind(app, kubectl.context, (line) => live.say(line));
-    live.say(`looks for up to ${IMAGE_REPORT_TIMEOUT} s whether the nodes have ${app}: they tell of a new image with a delay`);
-    for (
-      const end = performance.now() + IMAGE_REPORT_TIMEOUT * 1000;
-      performance.now() < end && nodesWithout(app, state).length > 0;
-      await pause(1000)
-    ) {
-      state = await inspect(kubectl, profile);
-    }
+  const image = localImageOf(profile);
+  if (image && nodesWithout(image, state).length > 0) {
+    if (kubectl.context.startsWith('kind-')) await loadIntoKind(image, kubectl.context, (line) => live.log(line));
+    live.log(`waiting up to ${TIMEOUTS.imageReport} s for the nodes to report the image ${image}`);
+    const end = performance.now() + TIMEOUTS.imageReport * 1000;
+    for (; performance.now() < end && nodesWithout(image, state).length > 0; await pause(1000)) state = await inspect(kubectl, profile);
   }
   const found = [...problems(profile, state)];
   if (found.length > 0) throw new UserError(found.join('\n'));
 }
 
-function summary(changes: readonly AppliedObject[]): string {
-  const count = (did: AppliedObject['did']) => changes.filter((change) => change.did === did).length;
-  const changed = changes.filter(({ did }) => did === 'changed').map(({ object }) => object);
-  if (count('created') + changed.length === 0) return `0 changes: all ${changes.length} objects are as they should be`;
-  const names = changed.length > 0 && changed.length <= 8 ? ` (${changed.join(', ')})` : '';
-  return `${count('created')} created, ${changed.length} changed${names}, ${count('unchanged')} as they were`;
-}
-
-/** How a workload is at the end, and after how many seconds it was ready. */
-interface WorkloadOutcome extends Diagnosis {
-  readonly seconds: number;
-}
-
-/** Shows every workload until all are ready, one is stuck for longer than STUCK_TIMEOUT, or the time is over. */
-async function wait(kubectl: Kubectl, profile: Profile, live: Live, timeout: number): Promise<readonly WorkloadOutcome[]> {
-  const start = performance.now();
-  const passed = () => Math.round((performance.now() - start) / 1000);
-  const workloads = workloadsOf(profile);
-  const readyAfter = new Map<string, number>();
-  const stuckSince = new Map<string, number>();
-  for (;;) {
-    const objects = await snapshot(kubectl);
-    const all = workloads.map((workload) => diagnose(workload, { objects }, profile.name));
-    for (const each of all) {
-      if (each.state === 'ready') readyAfter.set(each.name, readyAfter.get(each.name) ?? passed());
-      else readyAfter.delete(each.name);
-      if (each.state === 'stuck') stuckSince.set(each.name, stuckSince.get(each.name) ?? passed());
-      else stuckSince.delete(each.name);
-    }
-    live.show(new Map(all.map((each) => [each.name, line(each, readyAfter.get(each.name) ?? passed(), all)])));
-    const stuck = [...stuckSince.values()].some((since) => passed() - since >= STUCK_TIMEOUT);
-    if (all.every(({ state }) => state === 'ready') || stuck || passed() >= timeout) {
-      live.done();
-      return all.map((each) => ({ ...each, seconds: readyAfter.get(each.name) ?? passed() }));
-    }
-    await pause(500);
-  }
-}
-
-const SIGNS = { ready: colors.green('✔'), waiting: colors.yellow('…'), stuck: colors.red('✖') };
-
-function line({ name, ready, wanted, state, words }: Diagnosis, seconds: number, all: readonly Diagnosis[]) {
-  const width = Math.max(...all.map((each) => each.name.length));
-  const text = `${SIGNS[state]} ${name.padEnd(width)}  ${ready}/${wanted}`;
-  // What it waits for comes last: it may be longer than the terminal is wide.
-  if (state === 'ready') return { text, moving: colors.dim(`  ${seconds} s`) };
-  return { text: process.stdout.isTTY ? text : `${text}  ${words}`, moving: `${colors.dim(`  ${seconds} s`)}  ${words}` };
-}
-
-/** What a person does next. */
-function ending(profile: Profile, kubectl: Kubectl, seconds: number, unwaited: boolean): string {
-  const head = unwaited ? 'applied; npm run status shows how it is' : `everything is ready, after ${seconds.toFixed(0)} s`;
-  const shown = webUis.map(
-    (webUi) =>
-      `${colors.bold(webUi.name.padEnd(10))}npm run open -- ${webUi.name} --profile ${profile.name} --context ${kubectl.context}\n          ${login(webUi, kubectl)}`,
-  );
-  return [colors.green(head), '', ...shown].join('\n');
-}
-
-/** What keeps the rest from being ready, and what to do about it. */
-async function trouble(late: readonly Diagnosis[], kubectl: Kubectl): Promise<string> {
-  const parts = late.map(async ({ name, words, help, crashed }) => {
-    const log = crashed ? await lastLines(kubectl, crashed) : [];
-    return [`${colors.red(name)}: ${words}`, ...log.map((each) => colors.dim(`    ${each}`)), ...(help ? [`  → ${help}`] : [])].join('\n');
+/** Applies the namespace and its policies, then the Secrets, then the rest. */
+async function applyAll(kubectl: Kubectl, profile: Profile, force: boolean): Promise<readonly AppliedObject[]> {
+  const setup = await apply(kubectl, profile.setup, force);
+  const outcomes = profile.settings.externalSecrets ? [] : [...(await ensure(kubectl, profile)).outcomes];
+  const secrets = outcomes.map(([name, outcome]): AppliedObject => {
+    return { object: `Secret ${name}`, outcome: typeof outcome === 'string' ? outcome : 'changed' };
   });
-  return [`not ready: ${late.length}; once that is fixed, up goes on from here`, ...(await Promise.all(parts))].join('\n');
+  return [...setup, ...secrets, ...(await apply(kubectl, [...profile.platform, ...profile.externalSecrets], force))];
 }
 
-async function lastLines(kubectl: Kubectl, { pod, container }: NonNullable<Diagnosis['crashed']>): Promise<readonly string[]> {
-  const log = async (...more: readonly string[]) => {
-    const said = await kubectl.run(['logs', pod, `--container=${container}`, '--tail=5', ...more]).catch(() => '');
-    // What the kubelet says, with success, of a container that it has cleared away.
-    return said.startsWith('unable to retrieve container logs') ? '' : said;
-  };
-  // The last one that ran; while the next is being made that one has no log yet.
-  const said = (await log()) || (await log('--previous'));
-  return said.split('\n').filter((each) => each.trim());
+function summary(changes: readonly AppliedObject[]): string {
+  const objects = (wanted: AppliedObject['outcome']) => changes.filter(({ outcome }) => outcome === wanted).map(({ object }) => object);
+  const [created, changed, unchanged] = [objects('created'), objects('changed'), objects('unchanged')];
+  if (created.length + changed.length === 0) return `0 changes: all ${changes.length} objects are up to date`;
+  const names = changed.length > 0 && changed.length <= 8 ? ` (${changed.join(', ')})` : '';
+  return `${created.length} created, ${changed.length} changed${names}, ${unchanged.length} unchanged`;
+}
+
+/** How to open a web UI and log in to it. */
+function nextStep(webUi: WebUi, { name }: Profile, kubectl: Kubectl): string {
+  const open = `npm run open -- ${webUi.name} --profile ${name} --context ${kubectl.context}`;
+  return `${colors.bold(webUi.name.padEnd(10))}${open}\n${' '.repeat(10)}${login(webUi, kubectl)}`;
 }

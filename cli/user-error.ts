@@ -1,7 +1,7 @@
-/** Why a command cannot go on and what to do next, in one sentence for a person: it ends with status 2. */
+/** A failure that the user can resolve. Its message says what is wrong and what to do; the exit status is 2. */
 export class UserError extends Error {}
 
-/** Ends the program with what `main` answers: 2 for a UserError, 1 when it failed otherwise. A sentence is printed, never a stack. */
+/** Ends the process with the status that `main` resolves to: 2 after a UserError, 1 after any other error. Prints the message, never a stack. */
 export function exitWith(main: Promise<number>): void {
   main.then(
     (status) => process.exit(status),

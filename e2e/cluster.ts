@@ -70,7 +70,7 @@ export class Cluster {
       const passed = (performance.now() - start) / 1000;
       if (late.length === 0) return passed;
       if (passed > seconds)
-        throw new Error(`not ready after ${seconds} s: ${late.map(({ name, words }) => `${name} (${words})`).join(', ')}`);
+        throw new Error(`not ready after ${seconds} s: ${late.map(({ name, message }) => `${name} (${message})`).join(', ')}`);
       await pause(500);
     }
   }

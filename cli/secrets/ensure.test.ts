@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
+import { ApiError } from '../kubectl.ts';
 import { complete, ensure } from './ensure.ts';
 import { dev, FakeCluster, prod } from './testing.ts';
 
 const none = new Map<string, string>();
 
-/** A cluster that has been through it once. */
+/** A cluster with all Secrets of dev. */
 async function ensured(): Promise<FakeCluster> {
   const cluster = new FakeCluster();
   await ensure(cluster, dev, none);
@@ -12,7 +13,7 @@ async function ensured(): Promise<FakeCluster> {
   return cluster;
 }
 
-test('what is missing is created, with what was given and the rest generated', async () => {
+test('missing Secrets are created from given and generated values', async () => {
   const cluster = new FakeCluster();
   const { outcomes, kept } = await ensure(cluster, dev, new Map([['redis/password', 'the-given-one']]));
   expect(Object.fromEntries(outcomes)).toEqual({ arangodb: 'created', redis: 'created', consul: 'created', grafana: 'created' });
@@ -37,7 +38,7 @@ test('a second run changes nothing', async () => {
   expect(cluster.secrets).toEqual(before);
 });
 
-test('a key that a newer release asks for is added, and what was there stays, asked for or not', async () => {
+test('a missing key is added, and the existing keys stay, also those that no pod reads', async () => {
   const cluster = await ensured();
   const { 'metrics-token': _, ...rest } = cluster.secrets.consul ?? {};
   cluster.secrets.consul = { ...rest, mine: 'own' };
@@ -47,7 +48,7 @@ test('a key that a newer release asks for is added, and what was there stays, as
   expect(cluster.secrets.consul).toEqual({ ...rest, mine: 'own', 'metrics-token': expect.stringMatching(/^[0-9a-f-]{36}$/) });
 });
 
-test('a key that holds another value than the given one is kept, and named', async () => {
+test('a key with another value than the given one is kept, and named', async () => {
   const cluster = await ensured();
   const { password = '' } = cluster.secrets.redis ?? {};
   expect((await ensure(cluster, dev, new Map([['redis/password', 'another']]))).kept).toEqual(['redis/password']);
@@ -55,57 +56,57 @@ test('a key that holds another value than the given one is kept, and named', asy
   expect((await ensure(cluster, dev, new Map([['redis/password', password]]))).kept).toEqual([]);
 });
 
-test('what only the user knows is asked for before anything is created', async () => {
+test('a missing value that cannot be generated is an error before anything is created', async () => {
   const cluster = new FakeCluster({}, 'platform');
   const sentence =
-    'only you know object-storage/secret-key: write S3_SECRET_KEY into an env file, and give it with npm run secrets -- --profile prod --from-env FILE';
+    'object-storage/secret-key cannot be generated: write S3_SECRET_KEY into an env file, and run npm run secrets -- --profile prod --from-env FILE';
   const half = new Map([['object-storage/access-key', 'the-access-key']]);
   await expect(ensure(cluster, prod, half)).rejects.toThrow(sentence);
   expect(() => complete(prod, half)).toThrow(sentence);
   expect(cluster.calls).toEqual([]);
   await ensure(cluster, prod, new Map([...half, ['object-storage/secret-key', 'the-hidden-key']]));
   expect(cluster.secrets['object-storage']).toEqual({ 'access-key': 'the-access-key', 'secret-key': 'the-hidden-key' });
-  // What is there is not asked for again.
+  // Existing keys need no value.
   await ensure(cluster, prod, none);
 });
 
-test('a namespace that is not there is named, with what makes it', async () => {
+test('a missing namespace is named with the command that creates it', async () => {
   const cluster = new FakeCluster();
-  cluster.refuse = (call) => (call.startsWith('create') ? 'kubectl create failed: namespaces "platform-dev" not found' : undefined);
+  cluster.failure = (call) => (call.startsWith('create') ? new ApiError('namespaces "platform-dev" not found', 'NotFound') : undefined);
   await expect(ensure(cluster, dev, none)).rejects.toThrow(
-    /^the namespace platform-dev is not there: npm run up -- --profile dev makes it, or kubectl apply --server-side -f dist\/dev\/setup$/,
+    /^the namespace platform-dev does not exist: create it with npm run up -- --profile dev, or with kubectl apply --server-side -f dist\/dev\/setup$/,
   );
 });
 
-test('what somebody else makes at the same time is not overwritten', async () => {
+test('a Secret that another client creates at the same time is not overwritten', async () => {
   const cluster = new FakeCluster();
-  cluster.refuse = (call) => {
+  cluster.failure = (call) => {
     if (call.startsWith('create')) cluster.secrets.redis = { password: 'theirs' };
     return undefined;
   };
   await expect(ensure(cluster, dev, none)).rejects.toThrow(
-    'somebody else made the Secret redis at the same time: nothing was overwritten, run it again',
+    'the Secret redis was created at the same time: nothing was overwritten, run the command again',
   );
   expect(cluster.secrets.redis).toEqual({ password: 'theirs' });
 });
 
-test('what somebody else changes at the same time is not overwritten', async () => {
+test('a Secret that another client changes at the same time is not overwritten', async () => {
   const cluster = await ensured();
   cluster.secrets.redis = {};
-  cluster.refuse = (call) => {
+  cluster.failure = (call) => {
     if (call.startsWith('replace')) cluster.touch('redis');
     return undefined;
   };
   await expect(ensure(cluster, dev, none)).rejects.toThrow(
-    'somebody else changed the Secret redis at the same time: nothing was overwritten, run it again',
+    'the Secret redis was changed at the same time: nothing was overwritten, run the command again',
   );
   expect(cluster.secrets.redis).toEqual({});
 });
 
-test('any other complaint of kubectl is passed on', async () => {
+test('any other error of kubectl is passed on', async () => {
   const cluster = new FakeCluster();
-  cluster.refuse = () => 'you may not do this';
-  await expect(ensure(cluster, dev, none)).rejects.toThrow('you may not do this');
+  cluster.failure = () => new Error('kubectl create failed');
+  await expect(ensure(cluster, dev, none)).rejects.toThrow('kubectl create failed');
 });
 
 test('complete Secrets have the labels of the profile, no owner, and keys in order', () => {

@@ -20,15 +20,15 @@ function problems(text: string, profile = dev): readonly string[] {
   return [];
 }
 
-describe('what is read', () => {
+describe('reads', () => {
   test.each([
     ['plain', 'ARANGO_PASSWORD=a-long-word-for-it-1'],
     ['with export', 'export ARANGO_PASSWORD=a-long-word-for-it-1'],
     ['in single quotes', "ARANGO_PASSWORD='a-long-word-for-it-1'"],
     ['in double quotes', 'ARANGO_PASSWORD="a-long-word-for-it-1"'],
-    ['with blanks around the line', '  ARANGO_PASSWORD=a-long-word-for-it-1  '],
-    ['with a comment behind it', 'ARANGO_PASSWORD=a-long-word-for-it-1 # the app'],
-    ['with a comment behind quotes', "ARANGO_PASSWORD='a-long-word-for-it-1' # the app"],
+    ['with spaces around the line', '  ARANGO_PASSWORD=a-long-word-for-it-1  '],
+    ['with a comment after it', 'ARANGO_PASSWORD=a-long-word-for-it-1 # the app'],
+    ['with a comment after quotes', "ARANGO_PASSWORD='a-long-word-for-it-1' # the app"],
     ['with CRLF', '# app\r\n\r\nARANGO_PASSWORD=a-long-word-for-it-1\r\n'],
     ['with a byte order mark', '\uFEFFARANGO_PASSWORD=a-long-word-for-it-1'],
   ])('a value %s', (_, text) => {
@@ -40,11 +40,7 @@ describe('what is read', () => {
     expect(values(`ARANGO_ROOT_PASSWORD='${odd}'`)).toEqual({ 'arangodb/root-password': odd });
   });
 
-  test('a # within a value is part of it', () => {
-    expect(values('ARANGO_PASSWORD=a-long#word-for-it')).toEqual({ 'arangodb/password': 'a-long#word-for-it' });
-  });
-
-  test('every variable goes to its key, and the password of Redis to each Redis that there is', () => {
+  test('every variable into its key, and the Redis password into every Redis', () => {
     const text = 'ARANGO_ROOT_PASSWORD=root-0123456789\nREDIS_PASSWORD=redis-0123456789\nS3_ACCESS_KEY=AKIA012\nS3_SECRET_KEY=abc/def+1';
     expect(values(text, prod)).toEqual({
       'arangodb/root-password': 'root-0123456789',
@@ -57,24 +53,24 @@ describe('what is read', () => {
   });
 });
 
-describe('what is noted', () => {
-  test('what the platform makes itself, and the password inside', () => {
+describe('notes', () => {
+  test('variables that the platform sets itself, and a password inside them', () => {
     expect(read('REDIS_URL=redis://redis:6379/0\nCELERY_BROKER_URL="redis://:${REDIS_PASSWORD}@redis:6379/0').notes).toEqual([
-      'line 1: REDIS_URL is made by the platform itself: not used',
-      'line 2: CELERY_BROKER_URL is made by the platform itself: not used, nor is the password in it: REDIS_PASSWORD is the one that counts',
+      'line 1: REDIS_URL is ignored: the platform sets it itself',
+      'line 2: CELERY_BROKER_URL is ignored: the platform sets it itself, and uses the password in REDIS_PASSWORD instead of the one in this URL',
     ]);
   });
 
-  test('what is not known, and what the profile does not have', () => {
+  test('unknown variables, and keys that the profile lacks', () => {
     expect(read("FOO=hush 'hush\nS3_ACCESS_KEY=hush").notes).toEqual([
-      "line 1: FOO is nothing of the platform's: not used",
-      'line 2: S3_ACCESS_KEY is not used: the profile dev has no object-storage/access-key',
+      'line 1: FOO is ignored: the platform does not use it',
+      'line 2: S3_ACCESS_KEY is ignored: the profile dev has no object-storage/access-key',
     ]);
   });
 });
 
-describe('what is refused', () => {
-  const generated = 'put in the real one, or leave the line out and one is generated';
+describe('rejects', () => {
+  const generated = 'use the real value, or remove the line to have one generated';
 
   test.each([
     'your_secure_password',
@@ -93,13 +89,13 @@ describe('what is refused', () => {
     expect(problems(`ARANGO_PASSWORD='${value}'`)).toEqual([`line 1: ARANGO_PASSWORD is a placeholder: ${generated}`]);
   });
 
-  test('a value of the documentation of a store', () => {
+  test("a value from a store's documentation", () => {
     expect(problems('S3_ACCESS_KEY=AKIAIOSFODNN7EXAMPLE', prod)).toEqual([
-      'line 1: S3_ACCESS_KEY is a placeholder: put in what the store of the buckets gave you',
+      'line 1: S3_ACCESS_KEY is a placeholder: use the key that your object store issued',
     ]);
   });
 
-  test.each(['', "''", '""', ' # later'])('nothing at all, written as %j', (value) => {
+  test.each(['', "''", '""', ' # later'])('an empty value, written as %j', (value) => {
     expect(problems(`ARANGO_PASSWORD=${value}`)).toEqual([`line 1: ARANGO_PASSWORD is empty: ${generated}`]);
   });
 
@@ -108,21 +104,21 @@ describe('what is refused', () => {
     expect(problems('ARANGO_PASSWORD=abcdefghijkl')).toEqual([]);
   });
 
-  test.each([...'@:/?#%+&= é'])('a password of Redis with %j', (character) => {
+  test.each([...'@:/?#%+&= é'])('a Redis password with %j', (character) => {
     expect(problems(`REDIS_PASSWORD='long-enough${character}really'`)).toEqual([
-      'line 1: REDIS_PASSWORD has a character that a URL cannot carry, and CELERY_BROKER_URL is made of it: use letters, digits and - . _ ~',
+      'line 1: REDIS_PASSWORD has a character that is special in a URL, and CELERY_BROKER_URL contains it: use letters, digits and - . _ ~',
     ]);
   });
 
   test('a password that is not printable ASCII', () => {
     for (const value of ['long-enough-\u00e9', 'long-enough\t-tab']) {
       expect(problems(`ARANGO_PASSWORD='${value}'`)).toEqual([
-        'line 1: ARANGO_PASSWORD has a character that is not printable ASCII: not every client sends it as it is; choose another value',
+        'line 1: ARANGO_PASSWORD has a character that is not printable ASCII, which not every client sends unchanged: choose another value',
       ]);
     }
   });
 
-  const notOne = 'is no NAME=value: a name of letters, digits and underscores, and no space around the =';
+  const notOne = 'is not NAME=value: use letters, digits and underscores in the name, and no space around the =';
   const differently = 'which programs read differently: put the value into single quotes';
   test.each([
     ['no =', 'hush-hush-hush', `line 1: ${notOne}`],
@@ -131,38 +127,39 @@ describe('what is refused', () => {
     [
       'a space after the =',
       'ARANGO_PASSWORD= hush-hush-hush',
-      'line 1: ARANGO_PASSWORD has a space without quotes: put the value into single quotes',
+      'line 1: ARANGO_PASSWORD has a space outside quotes: put the value into single quotes',
     ],
     [
       'a space in the value',
       'ARANGO_PASSWORD=hush hush hush',
-      'line 1: ARANGO_PASSWORD has a space without quotes: put the value into single quotes',
+      'line 1: ARANGO_PASSWORD has a space outside quotes: put the value into single quotes',
     ],
     [
-      'a quote that stays open',
+      'a missing closing quote',
       "ARANGO_PASSWORD='hush-hush-hush",
-      "line 1: ARANGO_PASSWORD opens with ' and does not close: one value is one line, with the same quote at both ends",
+      'line 1: ARANGO_PASSWORD has an opening quote without a closing one: write one value on one line, with the same quote at both ends',
     ],
     [
       'text after the quote',
       "ARANGO_PASSWORD='hush'hush-hush",
-      "line 1: ARANGO_PASSWORD goes on after its closing ': put the whole value into one pair of quotes",
+      'line 1: ARANGO_PASSWORD continues after its closing quote: put the whole value into one pair of quotes',
     ],
     [
       'a variable in double quotes',
       'ARANGO_PASSWORD="$hush-hush-hush"',
-      'line 1: ARANGO_PASSWORD has a \\, $ or ` in double quotes, where programs read it differently: use single quotes',
+      'line 1: ARANGO_PASSWORD has a \\, $ or ` in double quotes, which programs read differently: use single quotes',
     ],
-    ['a variable without quotes', 'ARANGO_PASSWORD=hush-hush-$hush', `line 1: ARANGO_PASSWORD has a \\, $, \` or quote, ${differently}`],
-    ['a quote in the middle', 'ARANGO_PASSWORD=hush"hush"hush', `line 1: ARANGO_PASSWORD has a \\, $, \` or quote, ${differently}`],
+    ['a variable without quotes', 'ARANGO_PASSWORD=hush-hush-$hush', `line 1: ARANGO_PASSWORD has a \\, $, \`, # or quote, ${differently}`],
+    ['a # without quotes', 'ARANGO_PASSWORD=a-long#word-for-it', `line 1: ARANGO_PASSWORD has a \\, $, \`, # or quote, ${differently}`],
+    ['a quote in the middle', 'ARANGO_PASSWORD=hush"hush"hush', `line 1: ARANGO_PASSWORD has a \\, $, \`, # or quote, ${differently}`],
   ])('%s', (_, text, sentence) => {
     expect(problems(text)).toEqual([sentence]);
   });
 
-  test('a variable that stands there twice', () => {
+  test('a repeated variable', () => {
     expect(problems('FOO=a\nARANGO_PASSWORD=hush-hush-hush\nARANGO_PASSWORD=hush-hush-hush\nFOO=b')).toEqual([
-      'line 3: ARANGO_PASSWORD stands on line 2 already: which one counts? Take one of them out',
-      'line 4: FOO stands on line 1 already: which one counts? Take one of them out',
+      'line 3: ARANGO_PASSWORD is already on line 2: remove one of them',
+      'line 4: FOO is already on line 1: remove one of them',
     ]);
   });
 
@@ -171,14 +168,14 @@ describe('what is refused', () => {
     ['ARANGO_USERNAME', 'platform_user', 'settings.arangodb.username'],
     ['CONSUL_DATACENTER', 'dc1', 'settings.consul.datacenter'],
     ['OTEL_SERVICE_NAME', 'symphainy-platform', 'settings.app.name'],
-  ])('%s where the profile has another', (name, mine, path) => {
+  ])('%s that differs from the profile', (name, mine, path) => {
     expect(problems(`${name}=${mine}`)).toEqual([]);
     expect(problems(`${name}=mine`)).toEqual([
-      `line 1: ${name} is "mine", and the profile dev has "${mine}": change ${path} in settings/index.ts, or the line`,
+      `line 1: ${name} is "mine", but the profile dev has "${mine}": change ${path} in settings/index.ts, or this line`,
     ]);
   });
 
-  test('all at once, and no value is told', () => {
+  test('all problems at once, without the values', () => {
     const text = 'ARANGO_PASSWORD=hush\n\nREDIS_PASSWORD=hush/hush-hush\nhush\nARANGO_ROOT_PASSWORD="hush';
     expect(problems(text).map((line) => line.split(' ').slice(0, 3).join(' '))).toEqual([
       'line 1: ARANGO_PASSWORD',
@@ -190,7 +187,7 @@ describe('what is refused', () => {
   });
 });
 
-test('the example that came with the compose file is refused for its placeholders alone', () => {
+test('the example env file of the compose setup is rejected only for its placeholders', () => {
   const example = `# Database
 ARANGO_ROOT_PASSWORD=your_secure_password
 ARANGO_DATABASE=symphainy_platform

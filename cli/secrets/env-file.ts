@@ -1,25 +1,19 @@
+import { parseEnv } from 'node:util';
 import type { Settings } from '../../charts/settings.ts';
 import type { SecretRef } from '../../lib/secret.ts';
 import { UserError } from '../user-error.ts';
-import type { SecretValues } from './generate.ts';
+import { type SecretValues, VARIABLES } from './variables.ts';
 
-/** What an env file brings. */
+/** The content of an env file. */
 export interface EnvFile {
   readonly values: SecretValues;
-  /** What is not used, and why, a sentence each. No value stands in them. */
+  /** Why some lines are not used, a sentence each, without their values. */
   readonly notes: readonly string[];
 }
 
-/** Variables that carry a secret, and the keys that they fill: those of them that the profile needs. */
-export const VARIABLES: Readonly<Record<string, readonly string[]>> = {
-  ARANGO_ROOT_PASSWORD: ['arangodb/root-password'],
-  ARANGO_PASSWORD: ['arangodb/password'],
-  REDIS_PASSWORD: ['redis/password', 'redis-cache/password'],
-  S3_ACCESS_KEY: ['object-storage/access-key'],
-  S3_SECRET_KEY: ['object-storage/secret-key'],
-};
+type NamedSettings = { readonly name: string; readonly settings: Settings };
 
-/** Variables that name what a setting decides. */
+/** Variables that must agree with a setting. */
 const SETTINGS: Readonly<Record<string, { readonly path: string; readonly of: (settings: Settings) => string }>> = {
   ARANGO_DATABASE: { path: 'settings.arangodb.database', of: ({ arangodb }) => arangodb.database },
   ARANGO_USERNAME: { path: 'settings.arangodb.username', of: ({ arangodb }) => arangodb.username },
@@ -27,8 +21,8 @@ const SETTINGS: Readonly<Record<string, { readonly path: string; readonly of: (s
   OTEL_SERVICE_NAME: { path: 'settings.app.name', of: ({ app }) => app.name },
 };
 
-/** Variables that the charts make of where things are. */
-const MADE = new Set([
+/** Variables that the charts derive from addresses. */
+const DERIVED = new Set([
   'ARANGO_URL',
   'REDIS_URL',
   'CELERY_BROKER_URL',
@@ -39,10 +33,10 @@ const MADE = new Set([
   'TEMPO_ENDPOINT',
 ]);
 
-/** Below it a password is soon guessed. */
-const SHORTEST = 12;
+/** The minimum length of a password. */
+const MIN_LENGTH = 12;
 
-/** What stands in an example to be replaced. */
+/** Values that examples contain. */
 const PLACEHOLDERS = [
   /^your([_-]|$)/i,
   /change[_-]?(me|this|it)/i,
@@ -59,103 +53,82 @@ const PLACEHOLDERS = [
 /** Variables whose value becomes part of a URL. */
 const IN_URL = new Set(['REDIS_PASSWORD']);
 
+/** Values that programs read differently, by the text after the `=`; the first match counts. */
+const AMBIGUOUS: readonly (readonly [RegExp, string])[] = [
+  [/^(["'])(?!.*\1)/, 'has an opening quote without a closing one: write one value on one line, with the same quote at both ends'],
+  [/^(?:"[^"]*"|'[^']*')(?!\s*$|\s+#)/, 'continues after its closing quote: put the whole value into one pair of quotes'],
+  [/^"[^"]*[\\$`]/, 'has a \\, $ or ` in double quotes, which programs read differently: use single quotes'],
+  [/^(?!\s+#)[^"'#]*?\s(?!\s*(#|$))/, 'has a space outside quotes: put the value into single quotes'],
+  [/^(?!["'])(?:\S*[\\$`"']|\S+#)/, 'has a \\, $, `, # or quote, which programs read differently: put the value into single quotes'],
+];
+
 /**
- * The values of an env file for these Secrets.
- * Throws a UserError with every reason not to use the file, a line each: line number, variable, and never a value that may be secret.
+ * Reads the values for these Secrets from an env file.
+ * Throws a UserError with every problem of the file, by line number and variable, without the values, which may be secret.
  */
-export function envFile(
-  text: string,
-  file: string,
-  profile: { readonly name: string; readonly settings: Settings },
-  secrets: readonly SecretRef[],
-): EnvFile {
+export function envFile(text: string, file: string, profile: NamedSettings, secrets: readonly SecretRef[]): EnvFile {
   const wanted = new Set(secrets.flatMap(({ name, keys }) => Object.keys(keys).map((key) => `${name}/${key}`)));
   const values = new Map<string, string>();
   const notes: string[] = [];
   const problems: string[] = [];
   const seen = new Map<string, number>();
-  for (const [at, line] of text.split(/\r?\n/).entries()) {
-    const parsed = parse(line);
-    if (parsed === undefined) continue;
-    const { name } = parsed;
-    const where = `line ${at + 1}:${name === undefined ? '' : ` ${name}`}`;
-    const problem = (words: string) => problems.push(`${where} ${words}`);
-    if (name !== undefined && seen.has(name)) problem(`stands on line ${seen.get(name)} already: which one counts? Take one of them out`);
-    else if (name !== undefined) seen.set(name, at + 1);
-
-    // What nobody uses may be written in any way.
-    const note = name !== undefined && unused(name, line, wanted, profile.name);
-    if (note) notes.push(`${where} ${note}`);
-    else if ('wrong' in parsed) problem(parsed.wrong);
-    else {
-      const setting = SETTINGS[parsed.name];
-      const wrong = setting ? differs(parsed.value, setting, profile) : flaw(parsed.name, parsed.value);
-      if (wrong) problem(wrong);
-      else for (const key of VARIABLES[parsed.name] ?? []) if (wanted.has(key)) values.set(key, parsed.value);
+  for (const [at, line] of text
+    .replace(/^\uFEFF/, '')
+    .split(/\r?\n/)
+    .entries()) {
+    if (/^\s*(#|$)/.test(line)) continue;
+    const [, name, rest = ''] = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$/.exec(line) ?? [];
+    if (name === undefined) {
+      problems.push(`line ${at + 1}: is not NAME=value: use letters, digits and underscores in the name, and no space around the =`);
+      continue;
     }
+    const where = `line ${at + 1}: ${name}`;
+    if (seen.has(name)) problems.push(`${where} is already on line ${seen.get(name)}: remove one of them`);
+    else seen.set(name, at + 1);
+    const note = unusedReason(name, line, wanted, profile.name);
+    if (note) {
+      notes.push(`${where} ${note}`);
+      continue;
+    }
+    const value = parseEnv(line)[name] ?? '';
+    const problem = AMBIGUOUS.find(([pattern]) => pattern.test(rest))?.[1] ?? mismatch(name, value, profile) ?? weakness(name, value);
+    if (problem) problems.push(`${where} ${problem}`);
+    else for (const key of VARIABLES[name] ?? []) if (wanted.has(key)) values.set(key, value);
   }
   if (problems.length > 0)
     throw new UserError([`${file} is not used, and nothing was changed:`, ...problems.map((each) => `  ${each}`)].join('\n'));
   return { values, notes };
 }
 
-type Line = { readonly name: string; readonly value: string } | { readonly name?: string; readonly wrong: string };
-
-/** One line. @default undefined - it is blank or a comment */
-function parse(line: string): Line | undefined {
-  if (/^\s*(#|$)/.test(line)) return undefined;
-  const [, name, rest = ''] = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$/.exec(line) ?? [];
-  if (name === undefined) return { wrong: 'is no NAME=value: a name of letters, digits and underscores, and no space around the =' };
-  const quote = /^["']/.exec(rest)?.[0];
-  if (quote) {
-    const [, value, after = ''] = new RegExp(`^${quote}([^${quote}]*)${quote}(.*)$`).exec(rest) ?? [];
-    if (value === undefined)
-      return { name, wrong: `opens with ${quote} and does not close: one value is one line, with the same quote at both ends` };
-    if (!/^\s*$|^\s+#/.test(after))
-      return { name, wrong: `goes on after its closing ${quote}: put the whole value into one pair of quotes` };
-    if (quote === '"' && /[\\$`]/.test(value))
-      return { name, wrong: 'has a \\, $ or ` in double quotes, where programs read it differently: use single quotes' };
-    return { name, value };
-  }
-  // As the shell and Compose have it: a # after a space begins a comment.
-  const value = rest.replace(/\s#.*$/, '').trimEnd();
-  if (/\s/.test(value)) return { name, wrong: 'has a space without quotes: put the value into single quotes' };
-  if (/[\\$`"']/.test(value))
-    return { name, wrong: 'has a \\, $, ` or quote, which programs read differently: put the value into single quotes' };
-  return { name, value };
-}
-
-/** Why nothing reads the variable. @default undefined - something does */
-function unused(name: string, line: string, wanted: ReadonlySet<string>, profile: string): string | undefined {
+/** Why a variable is not used. @returns undefined when it is used */
+function unusedReason(name: string, line: string, wanted: ReadonlySet<string>, profile: string): string | undefined {
   const keys = VARIABLES[name];
-  if (keys) return keys.some((key) => wanted.has(key)) ? undefined : `is not used: the profile ${profile} has no ${keys.join(' and no ')}`;
+  if (keys) return keys.some((key) => wanted.has(key)) ? undefined : `is ignored: the profile ${profile} has no ${keys.join(' and no ')}`;
   if (SETTINGS[name]) return undefined;
-  if (!MADE.has(name)) return "is nothing of the platform's: not used";
-  const inside = /:\/\/[^/]*@/.test(line) ? ', nor is the password in it: REDIS_PASSWORD is the one that counts' : '';
-  return `is made by the platform itself: not used${inside}`;
+  if (!DERIVED.has(name)) return 'is ignored: the platform does not use it';
+  const password = /:\/\/[^/]*@/.test(line) ? ', and uses the password in REDIS_PASSWORD instead of the one in this URL' : '';
+  return `is ignored: the platform sets it itself${password}`;
 }
 
-function differs(
-  value: string,
-  { path, of }: (typeof SETTINGS)[string],
-  profile: { readonly name: string; readonly settings: Settings },
-): string | undefined {
-  const mine = of(profile.settings);
-  if (value === mine) return undefined;
-  return `is "${value}", and the profile ${profile.name} has "${mine}": change ${path} in settings/index.ts, or the line`;
+/** How a value contradicts its setting. @returns undefined when it agrees, or no setting belongs to the variable */
+function mismatch(name: string, value: string, profile: NamedSettings): string | undefined {
+  const setting = SETTINGS[name];
+  const expected = setting?.of(profile.settings);
+  if (!setting || value === expected) return undefined;
+  return `is "${value}", but the profile ${profile.name} has "${expected}": change ${setting.path} in settings/index.ts, or this line`;
 }
 
-/** What is wrong with a secret. @default undefined - nothing */
-function flaw(name: string, value: string): string | undefined {
-  const given = name.startsWith('S3_');
-  const fix = given ? 'put in what the store of the buckets gave you' : 'put in the real one, or leave the line out and one is generated';
+/** Why a secret is unsafe or does not work. @returns undefined when it is fine, or the variable is no secret */
+function weakness(name: string, value: string): string | undefined {
+  if (SETTINGS[name]) return undefined;
+  const isGiven = name.startsWith('S3_');
+  const fix = isGiven ? 'use the key that your object store issued' : 'use the real value, or remove the line to have one generated';
   if (value === '') return `is empty: ${fix}`;
   if (PLACEHOLDERS.some((placeholder) => placeholder.test(value))) return `is a placeholder: ${fix}`;
-  if (!given && value.length < SHORTEST) return `has fewer than ${SHORTEST} characters: ${fix}`;
-  if (IN_URL.has(name) && !/^[\w.~-]+$/.test(value)) {
-    return 'has a character that a URL cannot carry, and CELERY_BROKER_URL is made of it: use letters, digits and - . _ ~';
-  }
+  if (!isGiven && value.length < MIN_LENGTH) return `has fewer than ${MIN_LENGTH} characters: ${fix}`;
+  if (IN_URL.has(name) && !/^[\w.~-]+$/.test(value))
+    return 'has a character that is special in a URL, and CELERY_BROKER_URL contains it: use letters, digits and - . _ ~';
   if (!/^[\x20-\x7e]+$/.test(value))
-    return 'has a character that is not printable ASCII: not every client sends it as it is; choose another value';
+    return 'has a character that is not printable ASCII, which not every client sends unchanged: choose another value';
   return undefined;
 }

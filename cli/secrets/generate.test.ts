@@ -4,12 +4,12 @@ import { dev, prod } from './testing.ts';
 
 const names = (profile: typeof dev) => needed(profile).map(({ name }) => name);
 
-test('a profile needs the Secrets that its pods read, and no others', () => {
+test('a profile needs exactly the Secrets that its pods read', () => {
   expect(names(dev)).toEqual(['arangodb', 'redis', 'consul', 'grafana']);
   expect(names(prod)).toEqual(['arangodb', 'redis', 'redis-cache', 'consul', 'grafana', 'object-storage']);
 });
 
-test('of a Secret it needs the keys that a container reads, as a variable or as a file', () => {
+test('a profile needs the keys that a container reads as a variable or a file', () => {
   const container = {
     env: [
       { name: 'A', valueFrom: { secretKeyRef: { name: 'consul', key: 'app-token' } } },
@@ -36,12 +36,12 @@ test('of a Secret it needs the keys that a container reads, as a variable or as 
   ]);
 });
 
-test('the list of secrets and the manifests name the same keys', () => {
+test('the list of Secrets and the manifests name the same keys', () => {
   const keys = needed(prod).map(({ name, keys }) => [name, Object.keys(keys).length]);
   expect(Object.fromEntries(keys)).toEqual({ arangodb: 3, redis: 1, 'redis-cache': 1, consul: 5, grafana: 2, 'object-storage': 2 });
 });
 
-test('passwords and keys are 256 bits that any URL carries', () => {
+test('passwords and keys have 256 bits, and no character that is special in a URL', () => {
   for (const format of ['password', 'key'] as const) {
     const all = Array.from({ length: 50 }, generate[format]);
     for (const value of all) expect(value).toMatch(/^[\w-]{43}$/);

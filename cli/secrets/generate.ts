@@ -3,11 +3,10 @@ import { secrets as listed } from '../../charts/secrets.ts';
 import { type Manifest, podOf } from '../../lib/render.ts';
 import { type SecretFormat, SecretRef } from '../../lib/secret.ts';
 import type { Profile } from '../profile.ts';
+import { UserError } from '../user-error.ts';
+import { type SecretValues, variableOf } from './variables.ts';
 
-/** Values by `secret/key`. */
-export type SecretValues = ReadonlyMap<string, string>;
-
-/** A workload that reads a key, and whether as a variable, which lasts as long as its pod, or as a file, which follows the Secret. */
+/** A workload that reads a key, as a variable, which is set when the container starts, or as a file, which follows the Secret. */
 export interface Reader {
   readonly kind: string;
   readonly name: string;
@@ -16,7 +15,7 @@ export interface Reader {
   readonly as: 'variable' | 'file';
 }
 
-/** Every reader of every key, as the manifests have it. */
+/** Every reader of every key in these manifests. */
 export function readers(objects: readonly Manifest[]): readonly Reader[] {
   return objects.flatMap((manifest) => {
     const pod = podOf(manifest);
@@ -39,10 +38,17 @@ export function needed({ objects }: Pick<Profile, 'objects'>): readonly SecretRe
   });
 }
 
-/** A new value of 256 bits, or the 122 of a random UUID where the service wants one. */
+/** Generators of 256 random bits, or of a random UUID (122 bits) where the service requires one. */
 export const generate: Readonly<Record<Exclude<SecretFormat, 'given'>, () => string>> = {
   password: () => randomBytes(32).toString('base64url'),
   key: () => randomBytes(32).toString('base64url'),
   gossip: () => randomBytes(32).toString('base64'),
   uuid: () => randomUUID(),
 };
+
+/** The given value of a key, or else a generated one. Throws a UserError when it cannot be generated. */
+export function newValue(path: string, format: SecretFormat, given: SecretValues): string {
+  const value = given.get(path) ?? (format === 'given' ? undefined : generate[format]());
+  if (value !== undefined) return value;
+  throw new UserError(`${path} cannot be generated: write ${variableOf(path)} into an env file, and give it with --from-env FILE`);
+}

@@ -1,91 +1,87 @@
+import { confirm } from '../confirm.ts';
 import type { Kubectl } from '../kubectl.ts';
-import { ask } from '../output.ts';
 import type { Profile } from '../profile.ts';
 import { UserError } from '../user-error.ts';
 import { read } from './ensure.ts';
-import { needed, type Reader, readers, type SecretValues } from './generate.ts';
+import { needed, type Reader, readers } from './generate.ts';
 import { type Procedure, procedures } from './procedures.ts';
-import { called, Rotation, type RotationStep, Untouched } from './rotation.ts';
+import { Rotation, type RotationStep, refOf, Untouched } from './rotation.ts';
+import type { SecretValues } from './variables.ts';
 
 interface Options {
   readonly given: SecretValues;
-  /** Nobody is asked. */
+  /** Skips the confirmation. */
   readonly yes: boolean;
-  readonly say: (line: string) => void;
+  readonly log: (line: string) => void;
 }
 
-/** Gives a key a new value. Returns what was done, a sentence each. */
-export async function rotate(kubectl: Kubectl, profile: Profile, path: string, { given, yes, say }: Options): Promise<readonly string[]> {
+/** Gives a key, `secret/key`, a new value. Returns the steps taken, a sentence each. */
+export async function rotate(kubectl: Kubectl, profile: Profile, path: string, { given, yes, log }: Options): Promise<readonly string[]> {
   const keys = needed(profile).flatMap(({ name, keys }) =>
     Object.entries(keys).map(([key, { format }]) => ({ path: `${name}/${key}`, name, key, format })),
   );
   const found = keys.find((each) => each.path === path);
-  if (!found) {
-    const all = keys.map((each) => each.path).join(', ');
-    throw new UserError(`the profile ${profile.name} has no key "${path}": --rotate takes one of ${all}`);
-  }
+  if (!found)
+    throw new UserError(`the profile ${profile.name} has no key "${path}": choose one of ${keys.map((each) => each.path).join(', ')}`);
   const { name, key, format } = found;
   const procedure = (procedures as Readonly<Record<string, Readonly<Record<string, Procedure | string>>>>)[name]?.[key];
   if (typeof procedure !== 'object')
-    throw new UserError(procedure ?? `nobody has written down how ${path} changes: cli/secrets/procedures.ts is the place`);
+    throw new UserError(procedure ?? `${path} has no rotation procedure: add one to cli/secrets/procedures.ts`);
   const secret = (await read(kubectl, [name])).get(name);
-  if (secret?.data?.[key] === undefined) {
-    throw new UserError(`${path} is not in namespace ${profile.namespace} yet: npm run secrets -- --profile ${profile.name} makes it`);
-  }
+  if (secret?.data?.[key] === undefined)
+    throw new UserError(
+      `${path} does not exist in the namespace ${profile.namespace}: create it with npm run secrets -- --profile ${profile.name}`,
+    );
 
-  const rotation = new Rotation(kubectl, profile, secret, { key, format }, await deployed(kubectl, profile, path), given);
+  const rotation = new Rotation(kubectl, profile, secret, { key, format }, await runningReaders(kubectl, profile, path), given);
   const steps = await procedure.steps(rotation);
   const plan = [
-    `${path} gets a new value${rotation.resumed ? ', the one of the last try' : ''}:`,
-    ...steps.map(({ words }, at) => `  ${at + 1}. ${words}`),
-    procedure.meanwhile,
+    `${path} gets a new value${rotation.resumed ? ', from the last attempt' : ''}:`,
+    ...steps.map(({ description }, at) => `  ${at + 1}. ${description}`),
+    procedure.impact,
   ].join('\n');
-  if (!yes) {
-    const answer = await ask(`${plan}\nGo on? [y/N] `, `${plan}\nnobody can be asked here: give --yes to have it done`);
-    if (!/^y(es)?$/i.test(answer)) throw new UserError('nothing was changed');
-  }
-  await take(steps, path, say);
-  return steps.map(({ words }) => words);
+  if (!yes) await confirm(`${plan}\nContinue?`, `${plan}\nto do this without a terminal, give --yes`);
+  await take(steps, path, log);
+  return steps.map(({ description }) => description);
 }
 
-/** Takes the steps one after the other. Throws a UserError that says how things stand when one fails. */
-async function take(steps: readonly RotationStep[], path: string, say: (line: string) => void): Promise<void> {
-  let final = false;
-  for (const [at, { words, run, final: last }] of steps.entries()) {
-    say(words);
+/** Takes the steps in order. Throws a UserError that describes the resulting state when one fails. */
+async function take(steps: readonly RotationStep[], path: string, log: (line: string) => void): Promise<void> {
+  let isStored = false;
+  for (const [at, { description, run, stores }] of steps.entries()) {
+    log(description);
     try {
       await run();
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      if (final) {
-        const left = steps.slice(at).map((step) => step.words);
-        throw new UserError(`${error.message}\n${path} has its new value. Left to do: ${left.join('; ')}`);
+      if (isStored) {
+        const left = steps.slice(at).map((step) => step.description);
+        throw new UserError(`${error.message}\nthe Secret has the new value of ${path}. Remaining steps: ${left.join('; ')}`);
       }
-      throw new UserError(
-        `${error.message}\n${await takeBack(steps.slice(0, error instanceof Untouched ? at : at + 1))}; once that is fixed, run it again`,
-      );
+      const done = steps.slice(0, error instanceof Untouched ? at : at + 1);
+      throw new UserError(`${error.message}\n${await undo(done)}; fix the cause and run the command again`);
     }
-    final ||= last === true;
+    isStored ||= stores === true;
   }
 }
 
-/** Undoes what was done, the last first; also the step that failed, which may have been done before its answer was lost. */
-async function takeBack(steps: readonly RotationStep[]): Promise<string> {
-  for (const { undo } of steps.toReversed()) {
+/** Undoes steps in reverse order, including the one that failed: it may have succeeded before its response was lost. */
+async function undo(steps: readonly RotationStep[]): Promise<string> {
+  for (const step of steps.toReversed()) {
     try {
-      await undo?.();
+      await step.undo?.();
     } catch (error) {
-      return `the service may have the new value already, and taking it back failed too (${(error as Error).message}): the Secret holds both until then`;
+      return `the service may already have the new value, and restoring the old one failed too (${(error as Error).message}): the Secret keeps both`;
     }
   }
-  return 'the old value still counts';
+  return 'the old value is still valid';
 }
 
-/** What reads the key and is there. */
-async function deployed(kubectl: Kubectl, profile: Profile, path: string): Promise<readonly Reader[]> {
+/** The workloads that read the key and exist. */
+async function runningReaders(kubectl: Kubectl, profile: Profile, path: string): Promise<readonly Reader[]> {
   const all = readers(profile.objects).filter(({ kind, secret, key }) => kind !== 'Job' && `${secret}/${key}` === path);
   if (all.length === 0) return [];
-  const found = await kubectl.objects(['get', ...new Set(all.map(called)), '--ignore-not-found']);
-  const there = found.map(({ kind, metadata }) => called({ kind, name: metadata.name }));
-  return all.filter((reader) => there.includes(called(reader)));
+  const found = await kubectl.objects(['get', ...new Set(all.map(refOf)), '--ignore-not-found']);
+  const existing = found.map(({ kind, metadata }) => refOf({ kind, name: metadata.name }));
+  return all.filter((reader) => existing.includes(refOf(reader)));
 }

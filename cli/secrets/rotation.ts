@@ -3,36 +3,32 @@ import type { SecretFormat } from '../../lib/secret.ts';
 import { apply } from '../cluster.ts';
 import type { Kubectl } from '../kubectl.ts';
 import type { Profile } from '../profile.ts';
+import { TIMEOUTS } from '../timeouts.ts';
 import { UserError } from '../user-error.ts';
 import { base64, change, read } from './ensure.ts';
-import { VARIABLES } from './env-file.ts';
-import { generate, type Reader, type SecretValues } from './generate.ts';
+import { newValue, type Reader } from './generate.ts';
+import type { SecretValues } from './variables.ts';
 
-/** Seconds that a rollout or a Job may take. */
-const ROLLOUT_TIMEOUT = 900;
-/** Why a step did nothing at all. */
+/** A step that failed before it changed anything. */
 export class Untouched extends UserError {}
 
-/** One thing that is done, and how it is taken back when a later one fails before the Secret has the new value. */
+/** One step of a rotation. `undo` runs when a later step fails before the Secret has the new value. */
 export interface RotationStep {
-  readonly words: string;
+  readonly description: string;
   readonly run: () => Promise<void>;
   readonly undo?: () => Promise<void>;
-  /** From here on the new value counts, and nothing is taken back. */
-  readonly final?: boolean;
+  /** Puts the new value into the Secret: no step is undone after this one. */
+  readonly stores?: boolean;
 }
 
-/** A workload that runs in the cluster. */
-type WorkloadRef = Pick<Reader, 'kind' | 'name'>;
+/** `statefulset/redis`, as an argument of kubectl */
+export const refOf = ({ kind, name }: Pick<Reader, 'kind' | 'name'>): string => `${kind.toLowerCase()}/${name}`;
 
-/** `statefulset/redis`, as kubectl takes it. */
-export const called = ({ kind, name }: WorkloadRef): string => `${kind.toLowerCase()}/${name}`;
-
-/** One key on its way from the old value to the new. */
+/** The rotation of one key from its old value to a new one. */
 export class Rotation {
   readonly old: string;
   readonly new: string;
-  /** A former try got as far as keeping its new value: it may be the one that the service has. */
+  /** An earlier attempt has left its new value in the Secret, and the service may already have it. */
   readonly resumed: boolean;
   private readonly key: string;
 
@@ -44,50 +40,44 @@ export class Rotation {
     private readonly readers: readonly Reader[],
     private readonly given: SecretValues,
   ) {
-    const { name } = secret.metadata;
-    const path = `${name}/${key}`;
-    const value = given.get(path) ?? (format === 'given' ? undefined : generate[format]());
-    if (value === undefined) {
-      const variable = Object.keys(VARIABLES).find((each) => VARIABLES[each]?.includes(path));
-      throw new UserError(`only you know ${path}: write ${variable} into an env file, and give it with --from-env FILE`);
-    }
+    const path = `${secret.metadata.name}/${key}`;
+    const value = newValue(path, format, given);
     this.key = key;
     this.old = this.value(key);
-    this.resumed = this.beside in secret.data;
-    this.new = this.resumed ? this.value(this.beside) : value;
-    if (this.new === this.old && !this.resumed) throw new UserError(`${path} has the value of the file already: nothing was changed`);
+    this.resumed = this.pendingKey in secret.data;
+    this.new = this.resumed ? this.value(this.pendingKey) : value;
+    if (this.new === this.old && !this.resumed) throw new UserError(`${path} already has the value of the env file: nothing was changed`);
   }
 
-  /** Another key of the same Secret. */
+  /** The value of a key of the same Secret. */
   value(key: string): string {
     const value = this.secret.data[key];
-    if (value === undefined) {
-      throw new UserError(
-        `${this.secret.metadata.name}/${key} is not there, and it is needed for this: npm run secrets -- --profile ${this.profile.name} makes it`,
-      );
-    }
-    return Buffer.from(value, 'base64').toString();
+    if (value !== undefined) return Buffer.from(value, 'base64').toString();
+    throw new UserError(
+      `the rotation needs ${this.secret.metadata.name}/${key}, which does not exist: create it with npm run secrets -- --profile ${this.profile.name}`,
+    );
   }
 
-  /** Where the new value waits, so that no crash between two steps can lose the only copy. */
-  private get beside(): string {
+  /** The key that holds the new value until the service has it, so that a crash between two steps loses no value. */
+  private get pendingKey(): string {
     return `${this.key}.new`;
   }
 
+  /** Saves the new value in the Secret beside the old one. */
   keep(service: string): RotationStep {
     return {
-      words: `keeps the new value in the Secret as ${this.beside} until ${service} has it`,
+      description: `save the new value in the Secret as ${this.pendingKey} until ${service} has it`,
       run: async () => {
-        if (!this.resumed) this.secret = await change(this.kubectl, this.secret, { [this.beside]: this.new });
+        if (!this.resumed) this.secret = await change(this.kubectl, this.secret, { [this.pendingKey]: this.new });
       },
-      // What a former try left may be what the service has. Where it stays behind, the next try goes on with it.
+      // The service may have the value of an earlier attempt, so that one stays for the next attempt.
       undo: async () => {
-        if (!this.resumed) await change(this.kubectl, this.secret, { [this.beside]: undefined }).catch(() => undefined);
+        if (!this.resumed) await change(this.kubectl, this.secret, { [this.pendingKey]: undefined }).catch(() => undefined);
       },
     };
   }
 
-  /** The new value into the Secret, with other keys that change with it. */
+  /** Puts the new value into the Secret, with given values of other keys that change with it. */
   store(...others: readonly string[]): RotationStep {
     const { name } = this.secret.metadata;
     const also = others.flatMap((key) => {
@@ -96,104 +86,95 @@ export class Rotation {
     });
     const keys = [this.key, ...also.map(([key]) => key)];
     return {
-      words: `puts the new value${keys.length > 1 ? 's' : ''} into the Secret: ${keys.map((key) => `${name}/${key}`).join(' and ')}`,
-      final: true,
+      description: `put the new value${keys.length > 1 ? 's' : ''} into the Secret: ${keys.map((key) => `${name}/${key}`).join(' and ')}`,
+      stores: true,
       run: async () => {
+        const values = { ...Object.fromEntries(also), [this.key]: this.new, [this.pendingKey]: undefined };
         try {
-          this.secret = await change(this.kubectl, this.secret, {
-            ...Object.fromEntries(also),
-            [this.key]: this.new,
-            [this.beside]: undefined,
-          });
+          this.secret = await change(this.kubectl, this.secret, values);
         } catch (error) {
-          // A lost answer is not a lost write.
-          const now = (await read(this.kubectl, [name]).catch(() => undefined))?.get(name);
-          if (now?.data?.[this.key] !== base64(this.new)) throw error;
+          // The write may have succeeded although its response was lost.
+          const current = (await read(this.kubectl, [name]).catch(() => undefined))?.get(name);
+          if (current?.data?.[this.key] !== base64(this.new)) throw error;
         }
       },
     };
   }
 
-  /** Restarts what reads the key and is chosen, and waits for it. No step where nothing of it is there. */
-  restart(chosen: (reader: Reader) => boolean): readonly RotationStep[] {
-    const workloads = [...new Set(this.readers.filter(chosen).map(called))];
+  /** Restarts the selected readers of the key and waits for them. No step when none of them exists. */
+  restart(isSelected: (reader: Reader) => boolean): readonly RotationStep[] {
+    const workloads = [...new Set(this.readers.filter(isSelected).map(refOf))];
     if (workloads.length === 0) return [];
     return [
       {
-        words: `restarts ${workloads.map((each) => each.replace(/^\w+\//, '')).join(', ')} and waits`,
+        description: `restart ${workloads.map((each) => each.replace(/^\w+\//, '')).join(', ')} and wait`,
         run: async () => {
           await this.kubectl.run(['rollout', 'restart', ...workloads]);
-          for (const each of workloads) {
-            await this.kubectl.run(['rollout', 'status', each, `--timeout=${ROLLOUT_TIMEOUT}s`], { seconds: ROLLOUT_TIMEOUT + 10 });
-          }
+          for (const each of workloads) await this.wait(['rollout', 'status', each]);
         },
       },
     ];
   }
 
-  /** Runs the profile's Job of that name again: it brings what the Secret says into the service. */
+  /** Runs a Job of the profile again, which sets the value from the Secret in the service. */
   rerun(job: string): RotationStep {
-    const found = this.profile.objects.find(({ kind, metadata }) => kind === 'Job' && isFrom(metadata.name, job));
-    if (!found) throw new UserError(`the profile ${this.profile.name} has no Job ${job}-…, which brings this value into its service`);
+    const found = this.profile.objects.find(({ kind, metadata }) => kind === 'Job' && withoutHash(metadata.name) === job);
+    if (!found) throw new UserError(`the profile ${this.profile.name} has no Job ${job}-…, which sets this value in its service`);
     const { name } = found.metadata;
     return {
-      words: `runs the Job ${name} again, which brings the new value into the service, and waits`,
+      description: `run the Job ${name} again, which sets the new value in the service, and wait`,
       run: async () => {
         await this.kubectl.run(['delete', 'job', name, '--ignore-not-found', '--cascade=foreground', '--timeout=60s'], { seconds: 70 });
         await apply(this.kubectl, [found]);
-        await this.kubectl.run(['wait', '--for=condition=complete', `job/${name}`, `--timeout=${ROLLOUT_TIMEOUT}s`], {
-          seconds: ROLLOUT_TIMEOUT + 10,
-        });
+        await this.wait(['wait', '--for=condition=complete', `job/${name}`]);
       },
     };
   }
 
-  /** Requests to a service of the cluster, for as long as its port is forwarded. */
-  async http<Result>(service: string, port: number, use: (send: Send) => Promise<Result>): Promise<Result> {
-    let reached = false;
+  private async wait(args: readonly string[]): Promise<void> {
+    await this.kubectl.run([...args, `--timeout=${TIMEOUTS.rollout}s`], { seconds: TIMEOUTS.rollout + 10 });
+  }
+
+  /** Calls `use` with a function that sends requests to a service, through a port-forward. The port has the Service's name. */
+  async http<Result>(service: string, use: (send: Send) => Promise<Result>): Promise<Result> {
+    let isConnected = false;
     try {
-      return await this.kubectl.forward(service, port, (address) => {
-        reached = true;
+      return await this.kubectl.forward(service, service, (address) => {
+        isConnected = true;
         return use((...request) => send(service, address, ...request));
       });
     } catch (error) {
-      throw reached ? error : new Untouched((error as Error).message);
+      throw isConnected ? error : new Untouched((error as Error).message);
     }
   }
 }
 
-/** `arangodb-bootstrap-c1cad08f` is from `arangodb-bootstrap`. */
-const isFrom = (name: string, job: string) => name.replace(/-[0-9a-f]{8}$/, '') === job;
+/** `arangodb-bootstrap-c1cad08f` → `arangodb-bootstrap` */
+const withoutHash = (name: string) => name.replace(/-[0-9a-f]{8}$/, '');
 
-/** What a service answered. */
+/** A service's response. */
 export interface JsonResponse {
   readonly status: number;
-  /** What its JSON holds; nothing when it is none. */
+  /** The parsed JSON object or list. Undefined when the body is neither. */
   readonly body: unknown;
 }
 
 type Send = (method: string, path: string, login: Readonly<Record<string, string>>, body?: object) => Promise<JsonResponse>;
 
-/** The answer to one request. Throws a UserError when there is none, which names neither the login nor the body. */
+/** Sends one request. Throws a UserError without the login and the body when there is no response. */
 async function send(service: string, address: string, ...[method, path, login, body]: Parameters<Send>): Promise<JsonResponse> {
-  let status: number;
-  let text: string;
+  const request = {
+    method,
+    headers: { ...login, 'content-type': 'application/json' },
+    ...(body && { body: JSON.stringify(body) }),
+    signal: AbortSignal.timeout(TIMEOUTS.credential * 1000),
+    redirect: 'error' as const,
+  };
   try {
-    const answer = await fetch(`http://${address}${path}`, {
-      method,
-      headers: { ...login, 'content-type': 'application/json' },
-      ...(body && { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(20_000),
-      redirect: 'error',
-    });
-    status = answer.status;
-    text = await answer.text();
+    const response = await fetch(`http://${address}${path}`, request);
+    const text = await response.text();
+    return { status: response.status, body: /^\s*[[{]/.test(text) ? JSON.parse(text) : undefined };
   } catch {
-    throw new UserError(`${service} does not answer through the forwarded port: see npm run status whether it is ready`);
-  }
-  try {
-    return { status, body: JSON.parse(text) };
-  } catch {
-    return { status, body: undefined };
+    throw new UserError(`${service} does not respond through the forwarded port: check with npm run status whether it is ready`);
   }
 }

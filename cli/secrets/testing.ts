@@ -1,27 +1,26 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Manifest } from '../../lib/render.ts';
-import { Kubectl } from '../kubectl.ts';
+import { ApiError, Kubectl } from '../kubectl.ts';
 import { type Profile, profileOf } from '../profile.ts';
 import { UserError } from '../user-error.ts';
 import { base64 } from './ensure.ts';
 
-/** What the tests of this folder share. */
 export const dev: Profile = profileOf('dev');
 export const prod: Profile = profileOf('prod');
 
-/** A cluster of Secrets, which writes down what it is asked, and sees to it that no value is among the arguments. */
+/** A cluster of Secrets that records its calls, and fails when a secret value is among the arguments. */
 export class FakeCluster extends Kubectl {
-  /** `replace redis`, `rollout restart statefulset/redis`, `PATCH /_api/user/root`: in the order in which they came. */
+  /** `replace redis`, `rollout restart statefulset/redis`, `PATCH /_api/user/root`, in order. */
   readonly calls: string[] = [];
   /** Values by key, by Secret. */
   readonly secrets: Record<string, Record<string, string>>;
-  /** Of the workloads, `deployment/celery-beat`: those that are there. */
+  /** The existing workloads, such as `deployment/celery-beat`. */
   readonly workloads: string[] = [];
-  /** Addresses by Service. */
+  /** The addresses of Services, by name. */
   readonly services: Record<string, string> = {};
-  /** Makes a call fail. */
-  refuse: (call: string) => string | undefined = () => undefined;
+  /** Makes a call fail with the returned error. */
+  failure: (call: string) => Error | undefined = () => undefined;
   private readonly versions = new Map<string, number>();
   private readonly values = new Set<string>();
 
@@ -43,12 +42,12 @@ export class FakeCluster extends Kubectl {
     const words = args.filter((arg) => !arg.startsWith('-'));
     const call = [...words, ...given.map(({ metadata }) => metadata.name)].join(' ');
     if (words[0] !== 'get') this.calls.push(call);
-    const refused = this.refuse(call);
-    if (refused !== undefined) throw new UserError(refused);
-    return JSON.stringify({ kind: 'List', items: this.answer(words, given) });
+    const error = this.failure(call);
+    if (error !== undefined) throw error;
+    return JSON.stringify({ kind: 'List', items: this.respond(words, given) });
   }
 
-  private answer([verb, what, ...names]: readonly string[], given: readonly Manifest[]): readonly object[] {
+  private respond([verb, what, ...names]: readonly string[], given: readonly Manifest[]): readonly object[] {
     if (verb === 'get' && what === 'secret') return names.flatMap((name) => (this.secrets[name] ? [this.secret(name)] : []));
     if (verb === 'get') {
       return this.workloads
@@ -57,7 +56,8 @@ export class FakeCluster extends Kubectl {
     }
     if (verb === 'create') {
       for (const { metadata, stringData } of given) {
-        if (this.secrets[metadata.name]) throw new UserError(`kubectl create failed: secrets "${metadata.name}" already exists`);
+        if (this.secrets[metadata.name])
+          throw new ApiError(`kubectl create failed: secrets "${metadata.name}" already exists`, 'AlreadyExists');
         this.secrets[metadata.name] = stringData;
       }
     }
@@ -65,9 +65,7 @@ export class FakeCluster extends Kubectl {
       return given.map(({ metadata, data }) => {
         const { name, resourceVersion } = metadata as Manifest['metadata'] & { resourceVersion: number };
         if (resourceVersion !== this.version(name)) {
-          throw new UserError(
-            `Operation cannot be fulfilled on secrets "${name}": the object has been modified; please apply your changes`,
-          );
+          throw new ApiError(`Operation cannot be fulfilled on secrets "${name}": the object has been modified`, 'Conflict');
         }
         this.secrets[name] = Object.fromEntries(
           Object.entries<string>(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]),
@@ -79,14 +77,14 @@ export class FakeCluster extends Kubectl {
     return verb === 'apply' ? given : [];
   }
 
-  /** Somebody else changes a Secret. */
+  /** Changes the version of a Secret, as another client's write does. */
   touch(name: string): void {
     this.versions.set(name, this.version(name) + 1);
   }
 
-  override async forward<Result>(service: string, _port: number, use: (address: string) => Promise<Result>): Promise<Result> {
+  override async forward<Result>(service: string, _port: number | string, use: (address: string) => Promise<Result>): Promise<Result> {
     const address = this.services[service];
-    if (address === undefined) throw new UserError(`no port of ${service} can be forwarded: services "${service}" not found`);
+    if (address === undefined) throw new UserError(`cannot forward port ${service} of ${service}: services "${service}" not found`);
     return use(address);
   }
 
@@ -100,35 +98,34 @@ export class FakeCluster extends Kubectl {
   }
 }
 
-/** What came with a request. */
-export interface Asked {
+/** A request to a fake service. */
+export interface FakeRequest {
   readonly request: string;
   readonly login: string;
-  // biome-ignore lint/suspicious/noExplicitAny: a test knows what it sends
-  readonly body: any;
+  readonly body: Readonly<Record<string, string>>;
 }
 
-/** Has a Service answered by a function; undefined breaks the connection off. Returns what ends it. */
+/** Serves a Service by a function; undefined closes the connection. Returns a function that stops the server. */
 export async function serve(
   cluster: FakeCluster,
   service: string,
-  answer: (asked: Asked) => { readonly status: number; readonly body?: object } | undefined,
+  respond: (request: FakeRequest) => { readonly status: number; readonly body?: object } | undefined,
 ): Promise<() => void> {
   const server = createServer(async (request: IncomingMessage, response) => {
     let text = '';
     for await (const chunk of request) text += chunk;
     const login = Buffer.from(`${request.headers.authorization ?? ''}`.replace('Basic ', ''), 'base64').toString();
-    const asked = {
+    const received = {
       request: `${request.method} ${request.url}`,
       login: login || `${request.headers['x-consul-token']}`,
-      body: text && JSON.parse(text),
+      body: text ? JSON.parse(text) : {},
     };
-    cluster.calls.push(asked.request);
-    const answered = answer(asked);
-    if (answered === undefined) request.socket.destroy();
-    else response.writeHead(answered.status).end(JSON.stringify(answered.body ?? {}));
+    cluster.calls.push(received.request);
+    const result = respond(received);
+    if (result === undefined) request.socket.destroy();
+    else response.writeHead(result.status).end(JSON.stringify(result.body ?? {}));
   });
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   cluster.services[service] = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   return () => {
     server.closeAllConnections();
