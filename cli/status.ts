@@ -11,6 +11,7 @@ import { contextOf, Kubectl } from './kubectl.ts';
 import { Live, table } from './output.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { containersOf, exitOf, lastWarning, type Snapshot } from './snapshot.ts';
+import { TIMEOUTS } from './timeouts.ts';
 import { UserError } from './user-error.ts';
 
 /** One line of the table. */
@@ -122,7 +123,9 @@ function bytes(amount: number): string {
 async function diskUse(kubectl: Kubectl, objects: readonly Manifest[]): Promise<ReadonlyMap<string, number>> {
   const nodes = new Set(objects.flatMap(({ kind, spec }) => (kind === 'Pod' && spec.nodeName ? [spec.nodeName] : [])));
   const summaries = await Promise.all(
-    [...nodes].map((node) => kubectl.run(['get', `--raw=/api/v1/nodes/${node}/proxy/stats/summary`], { seconds: 3 }).catch(() => '{}')),
+    [...nodes].map((node) =>
+      kubectl.run(['get', `--raw=/api/v1/nodes/${node}/proxy/stats/summary`], { seconds: TIMEOUTS.diskUse }).catch(() => '{}'),
+    ),
   );
   const pods: readonly Manifest[] = summaries.flatMap((text) => JSON.parse(text).pods ?? []);
   const volumes: readonly Manifest[] = pods.flatMap(({ volume = [] }) => volume);

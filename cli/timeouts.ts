@@ -4,6 +4,8 @@ export const TIMEOUTS = {
   read: 30,
   /** A call of kubectl that applies or deletes many objects. */
   write: 120,
+  /** The disk statistics of a node, without which `status` shows only the sizes. */
+  diskUse: 3,
   /** All workloads of a profile become ready, or all of its pods terminate. */
   profile: 600,
   /** A stuck workload fails `up` after this: a cluster may add a node, a person a Secret. */
@@ -18,4 +20,6 @@ export const TIMEOUTS = {
   token: 60,
   /** A rollout or a Job completes. */
   rollout: 900,
+  /** A Job and its pods are deleted. */
+  jobDeletion: 60,
 } as const;

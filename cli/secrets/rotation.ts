@@ -124,15 +124,15 @@ export class Rotation {
     return {
       description: `run the Job ${name} again, which sets the new value in the service, and wait`,
       run: async () => {
-        await this.kubectl.run(['delete', 'job', name, '--ignore-not-found', '--cascade=foreground', '--timeout=60s'], { seconds: 70 });
+        await this.wait(['delete', 'job', name, '--ignore-not-found', '--cascade=foreground'], TIMEOUTS.jobDeletion);
         await apply(this.kubectl, [found]);
         await this.wait(['wait', '--for=condition=complete', `job/${name}`]);
       },
     };
   }
 
-  private async wait(args: readonly string[]): Promise<void> {
-    await this.kubectl.run([...args, `--timeout=${TIMEOUTS.rollout}s`], { seconds: TIMEOUTS.rollout + 10 });
+  private async wait(args: readonly string[], seconds: number = TIMEOUTS.rollout): Promise<void> {
+    await this.kubectl.run([...args, `--timeout=${seconds}s`], { seconds: seconds + 10 });
   }
 
   /** Calls `use` with a function that sends requests to a service, through a port-forward. The port has the Service's name. */
