@@ -96,7 +96,7 @@ test('an image that cannot be pulled is named with the answer of the registry an
   const state = { waiting: { reason: 'ImagePullBackOff', message: 'Back-off pulling image' } };
   expect(redis({ container: { state }, events })).toMatchObject({
     state: 'stuck',
-    message: 'cannot pull the image docker.io/library/redis:7: Failed to pull image "docker.io/library/redis:7": not found',
+    message: 'cannot pull the image docker.io/library/redis:7: not found',
     help: expect.stringContaining('kind load docker-image redis:7'),
   });
   expect(redis({ container: { state } }).message).toBe('cannot pull the image docker.io/library/redis:7: Back-off pulling image');

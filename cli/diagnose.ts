@@ -126,7 +126,8 @@ function containerCause(pod: Manifest, status: ContainerStatus, objects: readonl
   const events = eventsOf(pod, objects);
   if (wait && IMAGE_REASONS.includes(wait.reason)) {
     const failure = events.findLast(({ reason, message }) => reason === 'Failed' && message.includes(spec.image))?.message ?? wait.message;
-    return stuck(`cannot pull the image ${spec.image}: ${failure ?? wait.reason}`, {
+    const cause = failure?.replace(/^Failed to pull image "[^"]*": /, '') ?? wait.reason;
+    return stuck(`cannot pull the image ${spec.image}: ${cause}`, {
       help: `check the name in settings/images.ts and the access to the registry; ${loadHelp(spec.image)}`,
     });
   }

@@ -121,9 +121,9 @@ describe('rejects', () => {
   const notOne = 'is not NAME=value: use letters, digits and underscores in the name, and no space around the =';
   const differently = 'which programs read differently: put the value into single quotes';
   test.each([
-    ['no =', 'hush-hush-hush', `line 1: ${notOne}`],
-    ['a space before the =', 'ARANGO_PASSWORD =hush-hush-hush', `line 1: ${notOne}`],
-    ['a dash in the name', 'ARANGO-PASSWORD=hush-hush-hush', `line 1: ${notOne}`],
+    ['no =', 'hush-hush-hush', `line 1 ${notOne}`],
+    ['a space before the =', 'ARANGO_PASSWORD =hush-hush-hush', `line 1 ${notOne}`],
+    ['a dash in the name', 'ARANGO-PASSWORD=hush-hush-hush', `line 1 ${notOne}`],
     [
       'a space after the =',
       'ARANGO_PASSWORD= hush-hush-hush',
@@ -180,7 +180,7 @@ describe('rejects', () => {
     expect(problems(text).map((line) => line.split(' ').slice(0, 3).join(' '))).toEqual([
       'line 1: ARANGO_PASSWORD',
       'line 3: REDIS_PASSWORD',
-      'line 4: is',
+      'line 4 is',
       'line 5: ARANGO_ROOT_PASSWORD',
     ]);
     expect(problems(text).join()).not.toContain('hush');

@@ -79,7 +79,7 @@ export function envFile(text: string, file: string, profile: NamedSettings, secr
     if (/^\s*(#|$)/.test(line)) continue;
     const [, name, rest = ''] = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$/.exec(line) ?? [];
     if (name === undefined) {
-      problems.push(`line ${at + 1}: is not NAME=value: use letters, digits and underscores in the name, and no space around the =`);
+      problems.push(`line ${at + 1} is not NAME=value: use letters, digits and underscores in the name, and no space around the =`);
       continue;
     }
     const where = `line ${at + 1}: ${name}`;
