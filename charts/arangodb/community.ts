@@ -1,22 +1,22 @@
-import { latest } from '../prometheus/rules/expressions.ts';
+import { last5m } from '../prometheus/rules/expressions.ts';
 import type { RuleGroup } from '../prometheus/rules/group.ts';
 
 const GIB = 2 ** 30;
 
-/** What the Community License of 3.12 adds to the alerts on ArangoDB. */
+/** An alert on the size limit of ArangoDB 3.12's Community License. */
 export const community: RuleGroup = {
   name: 'arangodb-community',
   rules: [
     {
       alert: 'ArangoDBNearsCommunityLimit',
-      expr: `${latest('rocksdb_total_disk_space')} - ${latest('rocksdb_free_disk_space')} > ${80 * GIB}`,
+      expr: `${last5m('rocksdb_total_disk_space')} - ${last5m('rocksdb_free_disk_space')} > ${80 * GIB}`,
       for: '15m',
       labels: { severity: 'ticket' },
       annotations: {
-        summary: 'ArangoDB nears the 100 GiB of the Community Edition',
+        summary: 'ArangoDB nears the 100 GiB limit of the Community Edition',
         description:
-          '{{ $value | humanize1024 }}B of the disk of {{ $labels.instance }} are used; above 100 GiB of data the Community Edition turns read-only after two days and shuts down after four.',
-        action: 'Remove data, buy a licence and set settings.arangodb.licensed, or move to another database: docs/arangodb-3.12.md.',
+          '{{ $labels.instance }} uses {{ $value | humanize1024 }}B of its disk. Above 100 GiB of data, the Community Edition becomes read-only after two days and shuts down after four.',
+        action: 'Delete data, buy a licence and set settings.arangodb.licensed, or move to another database: see docs/arangodb-3.12.md.',
       },
     },
   ],

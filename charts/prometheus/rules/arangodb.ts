@@ -1,43 +1,44 @@
-import { latest, risen } from './expressions.ts';
+import { increase1h, last5m } from './expressions.ts';
 import type { RuleGroup } from './group.ts';
 
-/** The database of record, of which there is one. */
+/** The single database server. */
 export const arangodb: RuleGroup = {
   name: 'arangodb',
   rules: [
     {
       alert: 'ArangoDBReadOnly',
-      // The server may stop answering scrapes soon after it went read-only.
+      // The server may stop answering scrapes soon after it becomes read-only.
       expr: 'max_over_time(rocksdb_read_only[5m]) == 1',
       for: '0m',
       labels: { severity: 'page' },
       annotations: {
-        summary: 'ArangoDB takes no writes',
-        description: 'The storage engine of {{ $labels.instance }} went read-only after an error, most often a full disk.',
-        action: 'Read the error in its log and make room on its disk; if it does not recover by itself, restart it.',
+        summary: 'ArangoDB is read-only',
+        description:
+          'The storage engine of {{ $labels.instance }} became read-only after an error, usually a full disk: every write fails.',
+        action: 'Read the error in its log and free disk space; restart it if it does not recover.',
       },
     },
     {
       alert: 'ArangoDBDiskFills',
-      expr: `${latest('rocksdb_free_disk_space')} / ${latest('rocksdb_total_disk_space')} < 0.1`,
+      expr: `${last5m('rocksdb_free_disk_space')} / ${last5m('rocksdb_total_disk_space')} < 0.1`,
       for: '10m',
       labels: { severity: 'page' },
       annotations: {
-        summary: 'The disk of ArangoDB is almost full',
-        description: '{{ $value | humanizePercentage }} of the disk of {{ $labels.instance }} is free; when it is full, writes stop.',
-        action: 'Grow its volume, or remove what is no longer needed while there is room to compact.',
+        summary: "ArangoDB's disk is almost full",
+        description: '{{ $value | humanizePercentage }} of the disk of {{ $labels.instance }} is free; writes fail when it is full.',
+        action: 'Expand its volume, or delete data while there is still room to compact.',
       },
     },
     {
       alert: 'ArangoDBOverloaded',
-      // While its queue is full the server may not answer scrapes either; the counter shows it afterwards.
-      expr: risen('arangodb_scheduler_queue_full_failures_total'),
+      // While its queue is full, the server may not answer scrapes either; the counter shows the rejections afterwards.
+      expr: increase1h('arangodb_scheduler_queue_full_failures_total'),
       for: '0m',
       labels: { severity: 'page' },
       annotations: {
-        summary: 'ArangoDB turns requests away',
-        description: 'The queue of {{ $labels.instance }} was full for {{ $value | printf "%.0f" }} requests within an hour.',
-        action: 'Find the queries that take long and end them; more cores come next.',
+        summary: 'ArangoDB rejects requests',
+        description: '{{ $labels.instance }} rejected {{ $value | printf "%.0f" }} requests within an hour because its queue was full.',
+        action: 'Find the slow queries and stop them; if there are none, give it more CPU.',
       },
     },
   ],

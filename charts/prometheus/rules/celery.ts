@@ -1,75 +1,76 @@
-import { latest, risen, rising } from './expressions.ts';
+import { increase1h, increase10m, last5m } from './expressions.ts';
 import type { RuleGroup } from './group.ts';
 
-const FAILED = risen('celery_task_failed_total{exception!=""}');
+const FAILED = increase1h('celery_task_failed_total{exception!=""}');
 
-/** What the users of the app would notice: tasks wait, or fail. */
+/** Tasks that wait or fail, which users of the app notice. */
 export const celery: RuleGroup = {
   name: 'celery',
   rules: [
     {
-      alert: 'CeleryExporterBlind',
-      // After an outage of the broker every scrape of the exporter may fail until it is restarted; during the outage, RedisDown pages instead.
-      // The exporter receives events by a second connection, which may hang while scrapes succeed.
-      // Then the workers still answer the exporter's pings, but none counts as up, because their heartbeats are events.
+      alert: 'CeleryMetricsMissing',
+      // First part: after an outage of the broker, every scrape may fail until the exporter is restarted; RedisDown pages during the outage.
+      // Second part: the exporter's connection for events may hang while scrapes succeed. The workers then still answer its pings, but none
+      // counts as up, because heartbeats are events.
       expr: [
-        `absent(celery_queue_length) and on () ${latest('redis_up{job="redis"}')} == 1`,
-        `or sum(${latest('celery_active_worker_count')}) > 0 unless on () sum(${latest('celery_worker_up')}) > 0`,
+        `absent(celery_queue_length) and on () ${last5m('redis_up{job="redis"}')} == 1`,
+        `or sum(${last5m('celery_active_worker_count')}) > 0 unless on () sum(${last5m('celery_worker_up')}) > 0`,
       ].join(' '),
       for: '10m',
       labels: { severity: 'page' },
       annotations: {
-        summary: 'Tasks are not watched',
-        description:
-          'The exporter of Celery has not seen the queues or the events of the workers for 10 minutes: no other alert on tasks can fire.',
-        action: 'Restart celery-exporter: it does not always reconnect to a broker that was away. If that does not help, read its log.',
+        summary: 'Celery metrics are missing',
+        description: 'celery-exporter has received no queue lengths or no worker events for 10 minutes: no other alert on tasks can fire.',
+        action:
+          'Restart celery-exporter, which does not always reconnect after an outage of the broker. If that does not help, read its log.',
       },
     },
     {
       alert: 'CeleryNoWorker',
-      expr: `${latest('celery_queue_length')} > 0 and on (queue_name) ${latest('celery_active_worker_count')} == 0`,
+      expr: `${last5m('celery_queue_length')} > 0 and on (queue_name) ${last5m('celery_active_worker_count')} == 0`,
       for: '5m',
       labels: { severity: 'page' },
       annotations: {
-        summary: 'Nobody works on the queue {{ $labels.queue_name }}',
-        description: '{{ $value | printf "%.0f" }} tasks wait in {{ $labels.queue_name }} and no worker has answered for 5 minutes.',
-        action: 'See whether the workers run and reach the broker; none of the tasks is lost.',
+        summary: 'The queue {{ $labels.queue_name }} has no worker',
+        description:
+          '{{ $value | printf "%.0f" }} tasks wait in {{ $labels.queue_name }}, and none of its workers has answered for 5 minutes.',
+        action: 'Check that the workers run and reach the broker. The waiting tasks are safe in the broker.',
       },
     },
     {
       alert: 'CeleryQueueGrows',
-      expr: `${latest('celery_queue_length')} > 100 and deriv(celery_queue_length[30m]) > 0`,
+      expr: `${last5m('celery_queue_length')} > 100 and deriv(celery_queue_length[30m]) > 0`,
       for: '30m',
       labels: { severity: 'ticket' },
       annotations: {
         summary: 'The queue {{ $labels.queue_name }} grows',
-        description: '{{ $value | printf "%.0f" }} tasks wait in {{ $labels.queue_name }}, and their number has risen for half an hour.',
-        action: 'See whether tasks take longer or more of them are sent, then add workers.',
+        description: '{{ $value | printf "%.0f" }} tasks wait in {{ $labels.queue_name }}, and their number has risen for 30 minutes.',
+        action: 'Check whether tasks take longer or whether more are sent, then add workers.',
       },
     },
     {
-      alert: 'CeleryStandsStill',
-      // `increase` overlooks the first run of a name if it ends before the exporter is first scraped with it; the second run counts.
-      expr: `${latest('celery_queue_length')} > 0 unless on () (${rising('celery_task_succeeded_total')} or ${rising('celery_task_failed_total')})`,
+      alert: 'CeleryTasksStalled',
+      // `increase` misses the first run of a task name if it ends before the first scrape that has the name.
+      expr: `${last5m('celery_queue_length')} > 0 unless on () (${increase10m('celery_task_succeeded_total')} or ${increase10m('celery_task_failed_total')})`,
       for: '1h',
       labels: { severity: 'page' },
       annotations: {
-        summary: 'Tasks wait in {{ $labels.queue_name }}, and none ends',
+        summary: 'Tasks wait in {{ $labels.queue_name }}, and no task finishes',
         description:
-          '{{ $value | printf "%.0f" }} tasks wait in {{ $labels.queue_name }}. For over an hour no task of any queue has succeeded or failed; tasks that each take longer look the same.',
-        action: "Read the workers' logs for what their tasks wait for, such as a store that does not answer, then restart the workers.",
+          '{{ $value | printf "%.0f" }} tasks wait in {{ $labels.queue_name }}. No task of any queue has finished for over an hour: the workers hang, or each task takes longer than that.',
+        action: "Look in the workers' logs for what the tasks wait on, such as a database that does not answer, then restart the workers.",
       },
     },
     {
       alert: 'CeleryTasksFail',
-      // The exporter adds a counter when a worker first fails with an exception of that class.
-      expr: `sum by (name) (${FAILED}) / sum by (name) (${FAILED} or ${risen('celery_task_succeeded_total')}) > 0.1`,
+      // The exporter creates the counter of an exception class at its first failure.
+      expr: `sum by (name) (${FAILED}) / sum by (name) (${FAILED} or ${increase1h('celery_task_succeeded_total')}) > 0.1`,
       for: '0m',
       labels: { severity: 'ticket' },
       annotations: {
-        summary: '{{ $labels.name }} fails often',
-        description: '{{ $value | humanizePercentage }} of the runs of {{ $labels.name }} within an hour failed.',
-        action: 'The exception is on the Celery dashboard, the whole story in the traces of the failed runs.',
+        summary: 'The task {{ $labels.name }} fails often',
+        description: '{{ $value | humanizePercentage }} of the runs of {{ $labels.name }} failed within an hour.',
+        action: 'Find the exception on the Celery dashboard, and its cause in the traces of the failed runs.',
       },
     },
   ],

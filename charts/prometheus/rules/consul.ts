@@ -1,10 +1,10 @@
-import { latest } from './expressions.ts';
+import { last5m } from './expressions.ts';
 import type { RuleGroup } from './group.ts';
 
-/** The leader's value counts: some releases report 0 on all others. */
-const ofLeader = (gauge: string) => `${latest(gauge)} and on (job, instance) ${latest('consul_server_isLeader')} == 1`;
+/** The gauge as the leader reports it: on the other servers, some releases report 0. */
+const ofLeader = (gauge: string) => `${last5m(gauge)} and on (job, instance) ${last5m('consul_server_isLeader')} == 1`;
 
-/** Without a leader Consul returns stale reads at best. */
+/** Consul's leader and quorum. */
 export const consul: RuleGroup = {
   name: 'consul',
   rules: [
@@ -15,13 +15,13 @@ export const consul: RuleGroup = {
       labels: { severity: 'page' },
       annotations: {
         summary: 'Consul has no leader',
-        description: 'None of the servers of {{ $labels.job }} has led for 2 minutes: no writes, and reads hang.',
-        action: 'Bring servers back until a majority runs; restarting those that do run makes it longer.',
+        description: '{{ $labels.job }} has had no leader for 2 minutes: writes fail, and reads hang or are stale.',
+        action: 'Start the missing servers until a majority runs. Do not restart the running ones: that prolongs the outage.',
       },
     },
     {
       alert: 'ConsulUnhealthy',
-      // A server that has left does not count as unhealthy, but lowers the failure tolerance. That of a single server is always 0.
+      // A server that left is not counted as unhealthy, but lowers the failure tolerance. A single server always has a tolerance of 0.
       expr: [
         `min by (job) (${ofLeader('consul_autopilot_healthy')}) == 0`,
         `or min by (job) (${ofLeader('consul_autopilot_failure_tolerance')}) == 0 and on (job) count by (job) (up) > 1`,
@@ -30,9 +30,8 @@ export const consul: RuleGroup = {
       labels: { severity: 'ticket' },
       annotations: {
         summary: 'Consul lacks a healthy server',
-        description:
-          'For 10 minutes a server of {{ $labels.job }} has been missing or behind the others: the loss of one more may end its majority.',
-        action: 'Ask `consul operator autopilot state` which, and read its log.',
+        description: 'A server of {{ $labels.job }} has been missing or lagging for 10 minutes: losing one more may lose the quorum.',
+        action: 'Run `consul operator autopilot state` to find the server, and read its log.',
       },
     },
   ],

@@ -1,17 +1,16 @@
 /**
- * By how much a counter rose within the last hour; empty if it did not rise.
+ * The increase of a counter within the last hour; empty if there was none.
  *
- * Many counters exist only from their first failure on: they appear at 1 or at 8192 and then stand still, which `increase` takes for 0. So a series
- * that was absent between 90 and 60 minutes ago counts with its whole value for an hour. It has to be absent for that half hour, not at one moment:
- * otherwise every old counter would look new an hour after a lost scrape or a restart of Prometheus. After a longer gap old failures are reported
- * again for an hour, because nobody knows what happened in the gap. A counter that is absent for a shorter time, since its program restarted, has
- * samples from before and after within the hour of `increase`.
+ * Many counters have no series until their first failure: they appear at 1, or at 8192, and then stay there, which `increase` reports as 0.
+ * So a series that was absent for the whole half hour from 90 to 60 minutes ago counts with its full value. Checking one moment instead of
+ * half an hour would make every old counter look new an hour after a lost scrape. After a gap of more than half an hour, old failures are
+ * reported again for an hour. A counter that restarts from 0 needs no special case: `increase` handles resets.
  */
-export const risen = (counter: string) =>
+export const increase1h = (counter: string) =>
   `((${counter} > 0 unless present_over_time(${counter}[30m] offset 1h)) or increase(${counter}[1h]) > 0)`;
 
-/** Whether a counter rose in the last 10 minutes: for a failure that the program repairs by trying again, in a rule whose `for` is longer. */
-export const rising = (counter: string) => `increase(${counter}[10m]) > 0`;
+/** The increase of a counter within the last 10 minutes: for a failure that the program retries, in a rule whose `for` is longer. */
+export const increase10m = (counter: string) => `increase(${counter}[10m]) > 0`;
 
-/** The last value of the last 5 minutes: a lost scrape makes a series stale until the next one, which would start `for` anew. */
-export const latest = (gauge: string) => `last_over_time(${gauge}[5m])`;
+/** The last value within 5 minutes: a lost scrape makes a series stale, which would restart `for`. */
+export const last5m = (gauge: string) => `last_over_time(${gauge}[5m])`;

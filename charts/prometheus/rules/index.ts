@@ -9,5 +9,5 @@ import { prometheus } from './prometheus.ts';
 import { redis } from './redis.ts';
 import { tempo } from './tempo.ts';
 
-/** Every alert of the platform. */
+/** All alerts of the platform. */
 export const ruleGroups: readonly RuleGroup[] = [platform, arangodb, redis, consul, celery, otelCollector, tempo, loki, prometheus];

@@ -1,4 +1,4 @@
-import { latest, rising } from './expressions.ts';
+import { increase10m, last5m } from './expressions.ts';
 import type { RuleGroup } from './group.ts';
 
 const USED = [
@@ -7,33 +7,33 @@ const USED = [
   'prometheus_tsdb_head_chunks_storage_size_bytes',
 ];
 
-/** The store of metrics, which evaluates these rules. */
+/** The metrics store, which evaluates these rules. */
 export const prometheus: RuleGroup = {
   name: 'prometheus',
   rules: [
     {
       alert: 'PrometheusRulesFail',
-      // A single failed evaluation is harmless: the next is a minute later.
-      expr: rising('prometheus_rule_evaluation_failures_total'),
+      // A single failed evaluation is harmless: the next follows a minute later.
+      expr: increase10m('prometheus_rule_evaluation_failures_total'),
       for: '15m',
       labels: { severity: 'page' },
       annotations: {
-        summary: 'Alerts are not evaluated',
-        description: 'Rules of {{ $labels.rule_group }} fail: what these rules watch for goes unnoticed.',
-        action: 'The page of rules in Prometheus shows the error beside the rule.',
+        summary: 'Alerting rules fail',
+        description: 'Rules of {{ $labels.rule_group }} fail to evaluate: their alerts cannot fire.',
+        action: 'Read the error beside the rule on the Rules page of Prometheus.',
       },
     },
     {
       alert: 'PrometheusDiskFills',
-      // The limit is for all of this; the blocks alone may never come near it.
-      expr: `(${USED.map(latest).join(' + ')}) / (${latest('prometheus_tsdb_retention_limit_bytes')} > 0) > 0.9`,
+      // The limit applies to the sum; the blocks alone may never reach it.
+      expr: `(${USED.map(last5m).join(' + ')}) / (${last5m('prometheus_tsdb_retention_limit_bytes')} > 0) > 0.9`,
       for: '1h',
       labels: { severity: 'ticket' },
       annotations: {
-        summary: 'Prometheus soon deletes samples before the retention ends',
+        summary: "Prometheus' data almost reach their size limit",
         description:
-          'Its data take {{ $value | humanizePercentage }} of the limit; at the limit Prometheus deletes the oldest, before the retention ends.',
-        action: 'Grow its disk, shorten the retention, or drop the series that nobody reads.',
+          'They use {{ $value | humanizePercentage }} of the limit. At the limit, Prometheus deletes the oldest samples before their retention ends.',
+        action: 'Expand its disk, shorten the retention, or drop unused series.',
       },
     },
   ],
