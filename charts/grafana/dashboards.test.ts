@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { ruleGroups } from '../prometheus/rules/index.ts';
-import celery from './dashboards/celery.json' with { type: 'json' };
-import platform from './dashboards/platform.json' with { type: 'json' };
+import { celery } from './dashboards/celery.ts';
+import { platform } from './dashboards/platform.ts';
 
-/** Counters that have no series before the first failure: rate() and increase() do not see it. */
-const BORN_WITH_A_FAILURE = [
+/** Counters that have no series before their first failure, which rate() and increase() therefore miss. */
+const FAILURE_COUNTERS = [
   'celery_task_failed_total',
   'loki_discarded_samples_total',
   'otelcol_exporter_enqueue_failed_\\w+',
@@ -12,35 +12,37 @@ const BORN_WITH_A_FAILURE = [
   'tempo_discarded_spans_total',
 ].join('|');
 
-/** What Consul shows at all times. Its other metrics disappear `prometheus_retention_time` after their last change. */
-const LASTING_OF_CONSUL = ['consul_autopilot_failure_tolerance', 'consul_autopilot_healthy', 'consul_server_isLeader'];
+/** Consul's other metrics disappear `prometheus_retention_time` after their last change. */
+const LASTING_CONSUL_METRICS = ['consul_autopilot_failure_tolerance', 'consul_autopilot_healthy', 'consul_server_isLeader'];
 
-/** One query of a panel, with what the rules below ask about the panel. */
+/** A query, with the properties of its panel that the rules below read. */
 interface Query {
   readonly expr: string;
-  readonly at?: string;
+  /** The dashboard, the panel and the query; or the alert. */
+  readonly location: string;
   readonly type?: string;
   readonly description?: string;
   readonly exemplar?: boolean;
 }
 
-/** A panel as Grafana reads it, whatever each of the JSON files leaves out. */
-interface Panel extends Omit<Query, 'expr'> {
-  readonly id: number;
-  readonly datasource?: { readonly type: string };
-  readonly targets?: readonly { readonly refId: string; readonly expr?: string; readonly exemplar?: boolean }[];
-}
-
 const queries = [platform, celery].flatMap(({ uid, panels }) =>
-  (panels as readonly Panel[])
+  panels
     .filter(({ datasource }) => datasource?.type === 'prometheus')
-    .flatMap(({ id, targets = [], ...panel }) =>
-      targets.map(({ refId, expr = '', ...target }): Query => ({ ...panel, ...target, expr, at: `${uid} ${id}${refId}` })),
+    .flatMap(({ title, type, description, targets = [] }) =>
+      targets.map(
+        ({ refId, expr = '', exemplar }): Query => ({
+          expr,
+          location: `${uid}: ${title} ${refId}`,
+          type,
+          description,
+          exemplar,
+        }),
+      ),
     ),
 );
-const alerts = ruleGroups.flatMap(({ rules }) => rules.map(({ alert, expr }): Query => ({ at: alert, expr })));
+const alerts = ruleGroups.flatMap(({ rules }) => rules.map(({ alert, expr }): Query => ({ location: alert, expr })));
 
-/** What makes a query show something false. */
+/** Mistakes that make a query show wrong values. */
 const mistakes = {
   division: ({ expr }) =>
     expr
@@ -48,47 +50,47 @@ const mistakes = {
       .slice(1)
       .some((divisor) => !parenthesis(divisor).endsWith('> 0')),
   firstFailure: ({ expr }) =>
-    [...expr.matchAll(new RegExp(`(\\w+)\\(((?:${BORN_WITH_A_FAILURE})(?:\\{[^}]*\\})?)\\[([^\\]]+)\\]\\)`, 'g'))].some(
+    [...expr.matchAll(new RegExp(`(\\w+)\\(((?:${FAILURE_COUNTERS})(?:\\{[^}]*\\})?)\\[([^\\]]+)\\]\\)`, 'g'))].some(
       ([all, call, counter, range]) =>
         call !== 'increase' || !expr.includes(`(${counter} unless present_over_time(${counter}[${range}] offset ${range})) or ${all}`),
     ),
   vanishing: ({ expr }) =>
-    [...expr.matchAll(/(last_over_time\()?\b(consul_\w+)/g)].some(([, held, name = '']) => !held && !LASTING_OF_CONSUL.includes(name)),
+    [...expr.matchAll(/(last_over_time\()?\b(consul_\w+)/g)].some(([, held, name = '']) => !held && !LASTING_CONSUL_METRICS.includes(name)),
   exemplar: ({ expr, exemplar }) => /\btraces_\w+_bucket\b/.test(expr) && !exemplar,
   range: ({ expr, type }) => type === 'timeseries' && /\[(\d+s|(\d|1[0-4])m)\]/.test(expr),
   taskName: ({ expr, description = '' }) => /by \(name\b/.test(expr) && !expr.includes('name!="None"') && !/\bNone\b/.test(description),
-} satisfies Readonly<Record<string, (query: Query) => boolean>>;
+} satisfies Readonly<Record<string, (query: Omit<Query, 'location'>) => boolean>>;
 
-/** The content of the parenthesis that a text begins with, or nothing. */
+/** The content of the parenthesis at the start of a text; empty without one. */
 function parenthesis(text: string): string {
   let open = 0;
-  for (const [at, letter] of [...text].entries()) {
+  for (const [index, letter] of [...text].entries()) {
     open += letter === '(' ? 1 : letter === ')' ? -1 : 0;
-    if (open === 0) return text.slice(1, at);
+    if (open === 0) return text.slice(1, index);
   }
   return '';
 }
 
-const wrong = (all: readonly Query[], mistake: (query: Query) => boolean) => all.filter(mistake).map(({ at }) => at);
+const wrong = (all: readonly Query[], mistake: (query: Query) => boolean) => all.filter(mistake).map(({ location }) => location);
 
 describe('a dashboard', () => {
-  test('divides by nothing that may be 0, since 0/0 shows as NaN', () => expect(wrong(queries, mistakes.division)).toEqual([]));
-  test('shows the first failure of each kind, and shows no old one again after a lost scrape', () =>
+  test('divides by no value that may be 0, because 0/0 shows as NaN', () => expect(wrong(queries, mistakes.division)).toEqual([]));
+  test('counts the first failure of each kind, and counts no failure again after a lost scrape', () =>
     expect(wrong(queries, mistakes.firstFailure)).toEqual([]));
-  test('asks for no metric that disappears', () => expect(wrong(queries, mistakes.vanishing)).toEqual([]));
-  test('leads from the latencies of spans to traces', () => expect(wrong(queries, mistakes.exemplar)).toEqual([]));
-  test('has $__rate_interval in place of a range below 15 minutes', () => expect(wrong(queries, mistakes.range)).toEqual([]));
-  test('leaves out the task None, or says what it is', () => expect(wrong(queries, mistakes.taskName)).toEqual([]));
+  test('uses no metric that disappears', () => expect(wrong(queries, mistakes.vanishing)).toEqual([]));
+  test('links span latencies to traces', () => expect(wrong(queries, mistakes.exemplar)).toEqual([]));
+  test('uses $__rate_interval instead of a fixed range below 15 minutes', () => expect(wrong(queries, mistakes.range)).toEqual([]));
+  test('excludes or explains the task None', () => expect(wrong(queries, mistakes.taskName)).toEqual([]));
 });
 
-test('no alert depends on a metric that disappears', () => expect(wrong(alerts, mistakes.vanishing)).toEqual([]));
+test('no alert uses a metric that disappears', () => expect(wrong(alerts, mistakes.vanishing)).toEqual([]));
 
-test('the table of alerts leads to what to do, and is not just empty when none fires', () => {
-  const panel = platform.panels.find(({ title }) => title === 'Alerts that fire');
+test('the table of alerts links to the actions, and shows a text when no alert fires', () => {
+  const panel = platform.panels.find(({ title }) => title === 'Firing alerts');
   expect(panel).toMatchObject({ links: [{ url: '/alerting/list' }], fieldConfig: { defaults: { noValue: expect.any(String) } } });
 });
 
-const seen: readonly [keyof typeof mistakes, Query][] = [
+const caught: readonly [keyof typeof mistakes, Omit<Query, 'location'>][] = [
   ['division', { expr: 'a / b' }],
   ['division', { expr: 'a / (b > 0) / (c)' }],
   ['division', { expr: '(a) / ((b) + (c))' }],
@@ -111,4 +113,4 @@ const seen: readonly [keyof typeof mistakes, Query][] = [
   ['range', { expr: 'rate(x[90s])', type: 'timeseries' }],
   ['taskName', { expr: 'sum by (name) (x)' }],
 ];
-test.each(seen)('the mistake %s is found in %o', (mistake, query) => expect(mistakes[mistake](query)).toBe(true));
+test.each(caught)('the mistake %s is found in %o', (mistake, query) => expect(mistakes[mistake](query)).toBe(true));
