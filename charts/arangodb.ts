@@ -2,7 +2,7 @@ import { Chart, Duration, Size } from 'cdk8s';
 import { Cpu } from 'cdk8s-plus-27';
 import type { Construct } from 'constructs';
 import { Component, type Endpoint, type Shared } from '../lib/component.ts';
-import { config } from '../lib/config.ts';
+import { configMap } from '../lib/config.ts';
 import { emptyDir, volumeClaimTemplate } from '../lib/disk.ts';
 import { tagOf } from '../lib/image.ts';
 import { cpuLimit, http, type Resources, tcp } from '../lib/pod.ts';
@@ -107,7 +107,7 @@ export class ArangoDB extends Chart {
       grace: Duration.minutes(2),
       // The image's own files are for any user of group 0.
       group: 0,
-      secretVariables: 'arangod reads the password that it sets at every start from a variable',
+      secretEnvReason: 'arangod reads the password that it sets at every start from a variable',
       containers: [
         {
           name: 'arangodb',
@@ -123,7 +123,7 @@ export class ArangoDB extends Chart {
           ports: PORTS,
           resources,
           mounts: [volumeClaimTemplate(DATA, 'data', props.disk, shared), ...mounts],
-          // The one path that answers without a login and says whether requests are served; recovery may replay for half an hour.
+          // The one path that answers without a login and reports whether requests are served; recovery may replay for half an hour.
           startup: { ...http('/_admin/server/availability', 'arangodb'), periodSeconds: 5, failureThreshold: 360 },
           readiness: http('/_admin/server/availability', 'arangodb'),
           // Availability turns 503 when the server is busy: no reason to kill it.
@@ -152,7 +152,7 @@ export class ArangoDB extends Chart {
     }
 
     const maker = new Component(this, `${id}-bootstrap`, shared, { role: 'bootstrap', image: props.python });
-    const script = config(maker, () => ({ 'bootstrap.py': bootstrap }));
+    const script = configMap(maker, () => ({ 'bootstrap.py': bootstrap }));
     job(maker, {
       priority: 'data',
       grace: Duration.seconds(5),
@@ -162,24 +162,24 @@ export class ArangoDB extends Chart {
           image: props.python,
           command: ['python3', '-I', '-B', '/opt/platform/bootstrap.py'],
           env: {
-            ARANGO_URL: `http://${maker.connect(service.at.arangodb)}`,
+            ARANGO_URL: `http://${maker.connect(service.endpoints.arangodb)}`,
             ARANGO_DATABASE: database,
             ARANGO_USERNAME: username,
             CREDENTIALS: `/run/secrets/${secret.name}`,
           },
           resources: { cpu: Cpu.millis(5), memory: Size.mebibytes(48) },
-          mounts: [script.at('/opt/platform'), secret.mount('root-password', 'password', 'metrics-password')],
+          mounts: [script.mount('/opt/platform'), secret.mount('root-password', 'password', 'metrics-password')],
         },
       ],
     });
 
     // Up to 3.11 the licence is Apache 2.0.
     this.alerts = props.licensed || /^3\.11\b/.test(tagOf(props.image)) ? [] : [community];
-    this.app = { endpoint: service.at.arangodb, database, username, secret };
+    this.app = { endpoint: service.endpoints.arangodb, database, username, secret };
     this.metrics = {
-      endpoint: service.at.arangodb,
+      endpoint: service.endpoints.arangodb,
       path: '/_db/metrics/_admin/metrics/v2',
-      login: { user: 'metrics', passwordFile: secret.path('metrics-password') },
+      auth: { user: 'metrics', passwordFile: secret.path('metrics-password') },
     };
   }
 }

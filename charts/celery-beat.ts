@@ -4,7 +4,7 @@ import { Component, type Shared } from '../lib/component.ts';
 import type { Disk } from '../lib/disk.ts';
 import type { Resources } from '../lib/pod.ts';
 import { deployment } from '../lib/workload.ts';
-import { type AppProps, alive, appEnv, appMounts, celery, ready, SECRET_VARIABLES } from './celery/app.ts';
+import { type AppProps, alive, appEnv, appMounts, celery, ready, SECRET_ENV_REASON } from './celery/app.ts';
 
 const STATE = '/var/lib/celery';
 
@@ -26,7 +26,7 @@ export class CeleryBeat extends Chart {
       priority: 'work',
       // Writing down when each entry ran last.
       grace: Duration.seconds(15),
-      secretVariables: SECRET_VARIABLES,
+      secretEnvReason: SECRET_ENV_REASON,
       containers: [
         {
           name: 'beat',
@@ -34,7 +34,7 @@ export class CeleryBeat extends Chart {
           args: celery('beat', '--loglevel=info', '--scheduler=platform_probes:Scheduler', `--schedule=${STATE}/celerybeat-schedule`),
           env: appEnv(component, props),
           resources: props.resources,
-          mounts: [...appMounts(component), props.storage.at(STATE)],
+          mounts: [...appMounts(component), props.storage.mount(STATE)],
           startup: { ...alive(60), periodSeconds: 5, failureThreshold: 60 },
           readiness: ready(),
           liveness: alive(60),

@@ -52,7 +52,7 @@ export class CeleryExporter extends Chart {
       strategy: 'Recreate',
       priority: 'view',
       grace: Duration.seconds(10),
-      secretVariables: 'celery-exporter reads the URL of the broker from a variable or from an argument',
+      secretEnvReason: 'celery-exporter reads the URL of the broker from a variable or from an argument',
       containers: [
         {
           name: 'exporter',
@@ -84,6 +84,6 @@ export class CeleryExporter extends Chart {
       ],
     });
 
-    this.metrics = { endpoint: service.at.metrics };
+    this.metrics = { endpoint: service.endpoints.metrics };
   }
 }

@@ -4,7 +4,7 @@ import type { Construct } from 'constructs';
 import { Component, type Shared } from '../lib/component.ts';
 import type { Resources } from '../lib/pod.ts';
 import { deployment } from '../lib/workload.ts';
-import { type AppProps, alive, appEnv, appMounts, celery, ready, SECRET_VARIABLES } from './celery/app.ts';
+import { type AppProps, alive, appEnv, appMounts, celery, ready, SECRET_ENV_REASON } from './celery/app.ts';
 
 /** Workers that take from the same queues. */
 interface WorkerPool {
@@ -42,12 +42,12 @@ export class CeleryWorker extends Chart {
       deployment(component, {
         name,
         replicas: pool.replicas,
-        scaled: pool.max !== undefined,
+        autoscaled: pool.max !== undefined,
         strategy: 'RollingUpdate',
         priority: 'work',
         // The soft shutdown, then half a minute for giving back what did not end.
         grace: Duration.seconds(longest + 30),
-        secretVariables: SECRET_VARIABLES,
+        secretEnvReason: SECRET_ENV_REASON,
         containers: [
           {
             name: 'worker',

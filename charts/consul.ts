@@ -1,10 +1,10 @@
 import { Chart, Duration, Size } from 'cdk8s';
 import { Cpu } from 'cdk8s-plus-27';
 import type { Construct } from 'constructs';
-import { Component, type Endpoint, numberOf, type Shared } from '../lib/component.ts';
-import { config } from '../lib/config.ts';
+import { Component, type Endpoint, portNumber, type Shared } from '../lib/component.ts';
+import { configMap } from '../lib/config.ts';
 import { emptyDir, memoryDir, volumeClaimTemplate } from '../lib/disk.ts';
-import { goMemory, type Resources, shell, tcp } from '../lib/pod.ts';
+import { goMemoryLimit, type Resources, shell, tcp } from '../lib/pod.ts';
 import type { ScrapeTarget } from '../lib/scrape-target.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import { job, statefulSet } from '../lib/workload.ts';
@@ -52,7 +52,7 @@ export class Consul extends Chart {
 
     const services = props.watch.map((endpoint) => {
       const address = `${endpoint.host}.${shared.namespace}.svc.cluster.local`;
-      const port = numberOf(endpoint.port);
+      const port = portNumber(endpoint.port);
       component.connect(endpoint);
       return {
         id: endpoint.host,
@@ -81,7 +81,7 @@ export class Consul extends Chart {
       telemetry: { prometheus_retention_time: '2m', disable_hostname: true },
       services,
     };
-    const files = config(component, () => ({ 'consul.json': `${JSON.stringify(settings, null, 2)}\n`, 'start.sh': start }));
+    const files = configMap(component, () => ({ 'consul.json': `${JSON.stringify(settings, null, 2)}\n`, 'start.sh': start }));
 
     statefulSet(component, {
       service: members,
@@ -99,12 +99,12 @@ export class Consul extends Chart {
             POD_IP: { fieldRef: { fieldPath: 'status.podIP' } },
             CREDENTIALS: `/run/secrets/${secret.name}`,
             MEMORY: '/run/platform',
-            ...goMemory(props.resources.memory),
+            ...goMemoryLimit(props.resources.memory),
           },
           ports: { ...API, ...MEMBERS },
           resources: props.resources,
           mounts: [
-            files.at('/etc/consul'),
+            files.mount('/etc/consul'),
             secret.mount('gossip-key', 'management-token', 'agent-token'),
             memoryDir('/run/platform', 'memory', Size.mebibytes(1)),
             volumeClaimTemplate('/consul/data', 'data', props.disk, shared),
@@ -127,7 +127,7 @@ export class Consul extends Chart {
     });
 
     const keeper = new Component(this, `${id}-acl`, shared, { role: 'bootstrap', image: props.image });
-    const scripts = config(keeper, () => ({ 'acl.sh': acl, 'autopilot.json': autopilotFile(servers), ...policyFiles() }));
+    const scripts = configMap(keeper, () => ({ 'acl.sh': acl, 'autopilot.json': autopilotFile(servers), ...policyFiles() }));
     job(keeper, {
       priority: 'data',
       grace: Duration.seconds(5),
@@ -137,13 +137,13 @@ export class Consul extends Chart {
           image: props.image,
           command: ['sh', '/opt/platform/acl.sh'],
           env: {
-            CONSUL_HTTP_ADDR: `http://${keeper.connect(api.at.consul)}`,
+            CONSUL_HTTP_ADDR: `http://${keeper.connect(api.endpoints.consul)}`,
             CREDENTIALS: `/run/secrets/${secret.name}`,
             MEMORY: '/run/platform',
           },
           resources: { cpu: Cpu.millis(5), memory: Size.mebibytes(48) },
           mounts: [
-            scripts.at('/opt/platform'),
+            scripts.mount('/opt/platform'),
             secret.mount('management-token', 'agent-token', 'app-token', 'metrics-token'),
             memoryDir('/run/platform', 'memory', Size.mebibytes(1)),
           ],
@@ -151,14 +151,14 @@ export class Consul extends Chart {
       ],
     });
 
-    this.consul = api.at.consul;
-    this.dns = { tcp: api.at.dns, udp: api.at['dns-udp'] };
+    this.consul = api.endpoints.consul;
+    this.dns = { tcp: api.endpoints.dns, udp: api.endpoints['dns-udp'] };
     this.metrics = {
-      endpoint: api.at.consul,
+      endpoint: api.endpoints.consul,
       path: '/v1/agent/metrics',
       params: { format: ['prometheus'] },
       hosts: Array.from({ length: servers }, (_, index) => `${id}-${index}.${members.name}`),
-      login: { tokenFile: secret.path('metrics-token') },
+      auth: { tokenFile: secret.path('metrics-token') },
     };
   }
 }

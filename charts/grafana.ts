@@ -1,7 +1,7 @@
 import { Chart, Duration, Size } from 'cdk8s';
 import type { Construct } from 'constructs';
 import { Component, type Endpoint, type Shared } from '../lib/component.ts';
-import { config, yaml } from '../lib/config.ts';
+import { configMap, yaml } from '../lib/config.ts';
 import { type Disk, emptyDir } from '../lib/disk.ts';
 import { http, type Resources, tcp } from '../lib/pod.ts';
 import type { ScrapeTarget } from '../lib/scrape-target.ts';
@@ -52,7 +52,7 @@ export class Grafana extends Chart {
     };
     const sources = datasources(urls, `${props.scrapeInterval.toSeconds()}s`);
     const types = sources.datasources.map(({ type }) => type);
-    const sourceFiles = config(component, () => ({ 'platform.yaml': yaml(sources) }), `${id}-datasources`);
+    const sourceFiles = configMap(component, () => ({ 'platform.yaml': yaml(sources) }), `${id}-datasources`);
     const provider = {
       name: 'platform',
       folder: 'Platform',
@@ -60,8 +60,12 @@ export class Grafana extends Chart {
       allowUiUpdates: false,
       options: { path: '/etc/grafana/dashboards' },
     };
-    const providerFiles = config(component, () => ({ 'platform.yaml': yaml({ apiVersion: 1, providers: [provider] }) }), `${id}-providers`);
-    const dashboards = config(
+    const providerFiles = configMap(
+      component,
+      () => ({ 'platform.yaml': yaml({ apiVersion: 1, providers: [provider] }) }),
+      `${id}-providers`,
+    );
+    const dashboards = configMap(
       component,
       () => Object.fromEntries([platform, celery].map((dashboard) => [`${dashboard.uid}.json`, `${JSON.stringify(dashboard, null, 1)}\n`])),
       `${id}-dashboards`,
@@ -109,11 +113,11 @@ export class Grafana extends Chart {
           ports: PORTS,
           resources: props.resources,
           mounts: [
-            sourceFiles.at('/etc/grafana/provisioning/datasources'),
-            providerFiles.at('/etc/grafana/provisioning/dashboards'),
-            dashboards.at('/etc/grafana/dashboards'),
+            sourceFiles.mount('/etc/grafana/provisioning/datasources'),
+            providerFiles.mount('/etc/grafana/provisioning/dashboards'),
+            dashboards.mount('/etc/grafana/dashboards'),
             secret.mount('admin-password', 'secret-key'),
-            props.storage.at('/var/lib/grafana'),
+            props.storage.mount('/var/lib/grafana'),
             emptyDir('/tmp', 'tmp', Size.mebibytes(128)),
           ],
           // The first start migrates its database.
@@ -124,7 +128,7 @@ export class Grafana extends Chart {
       ],
     });
 
-    this.grafana = service.at.grafana;
-    this.metrics = { endpoint: service.at.grafana };
+    this.grafana = service.endpoints.grafana;
+    this.metrics = { endpoint: service.endpoints.grafana };
   }
 }

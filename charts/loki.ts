@@ -1,13 +1,13 @@
 import { Chart, Duration, Size } from 'cdk8s';
 import type { Construct } from 'constructs';
 import { Component, type Endpoint, type Shared } from '../lib/component.ts';
-import { config, yaml } from '../lib/config.ts';
+import { configMap, yaml } from '../lib/config.ts';
 import { emptyDir, volumeClaimTemplate } from '../lib/disk.ts';
-import { goMemory, http, type Resources, tcp } from '../lib/pod.ts';
-import { BUCKET_VARIABLES, type Bucket, bucketEnv, bucketKeys, endpointOf } from '../lib/s3.ts';
+import { goMemoryLimit, http, type Resources, tcp } from '../lib/pod.ts';
+import { BUCKET_ENV_REASON, type Bucket, bucketEnv, bucketKeys, endpointOf } from '../lib/s3.ts';
 import type { ScrapeTarget } from '../lib/scrape-target.ts';
 import type { SecretRef } from '../lib/secret.ts';
-import { LARGEST_ATTRIBUTES, LARGEST_PUSH, LARGEST_REQUEST, LATEST_ARRIVAL } from '../lib/telemetry.ts';
+import { LARGEST_ATTRIBUTES, LARGEST_PUSH, LARGEST_REQUEST, MAX_DELAY } from '../lib/telemetry.ts';
 import { statefulSet } from '../lib/workload.ts';
 import { lokiMemory } from './loki/memory.ts';
 
@@ -55,7 +55,7 @@ export class Loki extends Chart {
     const cache = (megabytes: number) => ({ embedded_cache: { enabled: true, max_size_mb: megabytes } });
     const push = LARGEST_PUSH.toMebibytes();
 
-    const file = config(component, () => ({
+    const file = configMap(component, () => ({
       'loki.yaml': yaml({
         auth_enabled: false,
         analytics: { reporting_enabled: false },
@@ -80,7 +80,7 @@ export class Loki extends Chart {
         ingester: {
           wal: { replay_memory_ceiling: `${memory.replay}MB` },
           // Loki accepts a line that is older than its stream's newest by up to half of this.
-          max_chunk_age: `${2 * LATEST_ARRIVAL.toHours()}h`,
+          max_chunk_age: `${2 * MAX_DELAY.toHours()}h`,
         },
         chunk_store_config: { chunk_cache_config: cache(memory.chunkCache) },
         // The caches of statistics, volumes, series and labels copy this one's size.
@@ -105,17 +105,17 @@ export class Loki extends Chart {
       priority: 'ingest',
       // It flushes nothing when it stops: what is in memory is in its write-ahead log, too.
       grace: Duration.minutes(5),
-      ...(bucket && { secretVariables: BUCKET_VARIABLES }),
+      ...(bucket && { secretEnvReason: BUCKET_ENV_REASON }),
       containers: [
         {
           name: 'loki',
           image: props.image,
           args: ['-config.file=/etc/loki/loki.yaml', ...(bucket ? ['-config.expand-env=true'] : [])],
-          env: { ...goMemory(props.resources.memory), ...(bucket && bucketEnv(props.bucketSecret)) },
+          env: { ...goMemoryLimit(props.resources.memory), ...(bucket && bucketEnv(props.bucketSecret)) },
           ports: PORTS,
           resources: props.resources,
           mounts: [
-            file.at('/etc/loki'),
+            file.mount('/etc/loki'),
             volumeClaimTemplate('/loki', 'data', props.disk, shared),
             emptyDir('/tmp', 'tmp', Size.mebibytes(64)),
           ],
@@ -126,8 +126,8 @@ export class Loki extends Chart {
       ],
     });
 
-    this.loki = service.at.loki;
-    this.metrics = { endpoint: service.at.loki };
+    this.loki = service.endpoints.loki;
+    this.metrics = { endpoint: service.endpoints.loki };
   }
 }
 

@@ -1,11 +1,11 @@
 import { Chart, Duration, type Size } from 'cdk8s';
 import type { Construct } from 'constructs';
 import { Component, type Endpoint, type Shared } from '../lib/component.ts';
-import { config, yaml } from '../lib/config.ts';
+import { configMap, yaml } from '../lib/config.ts';
 import type { Disk } from '../lib/disk.ts';
-import { goMemory, http, type Resources, tcp } from '../lib/pod.ts';
+import { goMemoryLimit, http, type Resources, tcp } from '../lib/pod.ts';
 import type { ScrapeTarget } from '../lib/scrape-target.ts';
-import { LARGEST_REQUEST, PUSHED_RECORDS } from '../lib/telemetry.ts';
+import { LARGEST_REQUEST, MAX_PUSH_RECORDS } from '../lib/telemetry.ts';
 import { deploymentPerDisk } from '../lib/workload.ts';
 
 const OTLP = { 'otlp-grpc': 4317, 'otlp-http': 4318 };
@@ -61,7 +61,7 @@ export class OtelCollector extends Chart {
     });
     const inBytes = delivery({ sizer: 'bytes', min_size: largest / 4, max_size: largest });
     // Requests are split and not merged: what Loki makes of a push depends on the number of its records.
-    const inRecords = delivery({ sizer: 'items', min_size: 1, max_size: PUSHED_RECORDS });
+    const inRecords = delivery({ sizer: 'items', min_size: 1, max_size: MAX_PUSH_RECORDS });
     // Without suffixes the names are those of the collector's own documentation, whatever its release adds by default.
     const prometheusReader = { host: '0.0.0.0', port: METRICS.metrics, without_type_suffix: true, without_units: true };
     const pipeline = (exporter: string) => ({
@@ -69,7 +69,7 @@ export class OtelCollector extends Chart {
       processors: ['memory_limiter'],
       exporters: [exporter, ...(debug ? ['debug'] : [])],
     });
-    const file = config(component, () => ({
+    const file = configMap(component, () => ({
       'collector.yaml': yaml({
         receivers: {
           otlp: {
@@ -122,19 +122,19 @@ export class OtelCollector extends Chart {
           name: 'otel-collector',
           image: props.image,
           args: ['--config=/etc/otel-collector/collector.yaml'],
-          env: goMemory(props.resources.memory),
+          env: goMemoryLimit(props.resources.memory),
           ports: { ...OTLP, ...METRICS, ...HEALTH },
           resources: props.resources,
-          mounts: [file.at('/etc/otel-collector'), disk.at('/var/lib/otelcol')],
+          mounts: [file.mount('/etc/otel-collector'), disk.mount('/var/lib/otelcol')],
           readiness: http('/', 'health'),
           liveness: tcp('health'),
         },
       ],
     }));
 
-    this.grpc = service.at['otlp-grpc'];
-    this.http = service.at['otlp-http'];
-    this.metrics = { endpoint: each.at.metrics, discover: true };
+    this.grpc = service.endpoints['otlp-grpc'];
+    this.http = service.endpoints['otlp-http'];
+    this.metrics = { endpoint: each.endpoints.metrics, dnsDiscovery: true };
   }
 }
 

@@ -1,12 +1,12 @@
 import { Chart, Duration, type Size } from 'cdk8s';
 import type { Construct } from 'constructs';
-import { Component, type Endpoint, numberOf, type Shared } from '../lib/component.ts';
-import { config, yaml } from '../lib/config.ts';
+import { Component, type Endpoint, portNumber, type Shared } from '../lib/component.ts';
+import { configMap, yaml } from '../lib/config.ts';
 import { volumeClaimTemplate } from '../lib/disk.ts';
 import { http, type Resources } from '../lib/pod.ts';
 import type { ScrapeTarget } from '../lib/scrape-target.ts';
 import type { SecretRef } from '../lib/secret.ts';
-import { LATEST_ARRIVAL } from '../lib/telemetry.ts';
+import { MAX_DELAY } from '../lib/telemetry.ts';
 import { statefulSet } from '../lib/workload.ts';
 import type { RuleGroup } from './prometheus/rules/group.ts';
 import { ruleGroups } from './prometheus/rules/index.ts';
@@ -23,7 +23,7 @@ export interface PrometheusSettings {
 
 interface PrometheusProps extends PrometheusSettings {
   readonly image: string;
-  /** What opens the targets that ask for a login. */
+  /** What opens the targets that ask for a auth. */
   readonly logins: { readonly arangodb: SecretRef<'metrics-password'>; readonly consul: SecretRef<'metrics-token'> };
 }
 
@@ -44,7 +44,7 @@ export class Prometheus extends Chart {
     const component = new Component(this, id, shared, { role: 'metrics', image: props.image });
     const service = component.serve(PORTS, { headless: true });
 
-    const files = config(component, () => ({
+    const files = configMap(component, () => ({
       'prometheus.yaml': yaml({
         global: { scrape_interval: `${SCRAPE_INTERVAL.toSeconds()}s`, external_labels: { cluster: shared.namespace } },
         rule_files: ['/etc/prometheus/rules.yaml'],
@@ -53,7 +53,7 @@ export class Prometheus extends Chart {
             // Four fifths of the disk: the write-ahead log and a compaction in progress come on top.
             retention: { time: `${props.retention.toHours()}h`, size: `${Math.floor(props.disk.toMebibytes() * 0.8)}MB` },
             // What a collector queued while Prometheus was away arrives after newer samples.
-            out_of_order_time_window: `${LATEST_ARRIVAL.toHours()}h`,
+            out_of_order_time_window: `${MAX_DELAY.toHours()}h`,
           },
         },
         otlp: { promote_resource_attributes: ['service.version', 'k8s.namespace.name', 'k8s.node.name', 'k8s.pod.name'] },
@@ -80,7 +80,7 @@ export class Prometheus extends Chart {
           ports: PORTS,
           resources: props.resources,
           mounts: [
-            files.at('/etc/prometheus'),
+            files.mount('/etc/prometheus'),
             props.logins.arangodb.mount('metrics-password'),
             props.logins.consul.mount('metrics-token'),
             volumeClaimTemplate('/prometheus', 'data', props.disk, shared),
@@ -94,8 +94,8 @@ export class Prometheus extends Chart {
     });
 
     this.component = component;
-    this.prometheus = service.at.prometheus;
-    this.metrics = { endpoint: service.at.prometheus };
+    this.prometheus = service.endpoints.prometheus;
+    this.metrics = { endpoint: service.endpoints.prometheus };
   }
 
   /** Raises these alerts too. */
@@ -106,16 +106,16 @@ export class Prometheus extends Chart {
   /** Scrapes these too. */
   scrape(...targets: readonly ScrapeTarget[]): void {
     for (const target of targets) {
-      const { endpoint, path, params, login } = target;
+      const { endpoint, path, params, auth } = target;
       this.component.connect(endpoint);
-      const port = numberOf(endpoint.port);
+      const port = portNumber(endpoint.port);
       this.jobs.push({
         job_name: endpoint.component.name,
         ...(path && { metrics_path: path }),
         ...(params && { params }),
-        ...(login && 'user' in login && { basic_auth: { username: login.user, password_file: login.passwordFile } }),
-        ...(login && 'tokenFile' in login && { authorization: { credentials_file: login.tokenFile } }),
-        ...(target.discover
+        ...(auth && 'user' in auth && { basic_auth: { username: auth.user, password_file: auth.passwordFile } }),
+        ...(auth && 'tokenFile' in auth && { authorization: { credentials_file: auth.tokenFile } }),
+        ...(target.dnsDiscovery
           ? // By default every 30 s: so long would a pod that was replaced count as down, and its successor not be asked.
             { dns_sd_configs: [{ names: [endpoint.host], type: 'A', port, refresh_interval: '10s' }] }
           : { static_configs: [{ targets: (target.hosts ?? [endpoint.host]).map((host) => `${host}:${port}`) }] }),

@@ -2,9 +2,9 @@ import { Chart, Duration, Size } from 'cdk8s';
 import { Cpu } from 'cdk8s-plus-27';
 import type { Construct } from 'constructs';
 import { Component, type Endpoint, type Shared } from '../lib/component.ts';
-import { config } from '../lib/config.ts';
+import { configMap } from '../lib/config.ts';
 import { memoryDir, volumeClaimTemplate } from '../lib/disk.ts';
-import { goMemory, http, shell, tcp } from '../lib/pod.ts';
+import { goMemoryLimit, http, shell, tcp } from '../lib/pod.ts';
 import type { ScrapeTarget } from '../lib/scrape-target.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import { statefulSet } from '../lib/workload.ts';
@@ -67,7 +67,7 @@ export class Redis extends Chart {
       save: disk ? '3600 1 300 100' : '""',
       'shutdown-on-sigterm': disk ? 'save' : 'nosave',
     };
-    const file = config(component, () => ({
+    const file = configMap(component, () => ({
       'redis.conf': Object.entries(settings)
         .map(([key, value]) => `${key} ${value}\n`)
         .join(''),
@@ -78,7 +78,7 @@ export class Redis extends Chart {
       priority: 'data',
       // Writing all of it to the disk once, at 20 MiB a second.
       grace: Duration.seconds(disk ? 30 + Math.ceil(maxmemory / 20) : 30),
-      secretVariables: 'redis_exporter reads a password from a variable or from a file of JSON',
+      secretEnvReason: 'redis_exporter reads a password from a variable or from a file of JSON',
       containers: [
         {
           name: 'redis',
@@ -92,7 +92,7 @@ export class Redis extends Chart {
           ports: { redis: PORTS.redis },
           resources: { cpu: props.cpu, memory: containerMemory(props.maxmemory, disk !== undefined) },
           mounts: [
-            file.at('/etc/redis'),
+            file.mount('/etc/redis'),
             secret.mount('password'),
             memoryDir('/run/platform', 'memory', Size.mebibytes(1)),
             ...(disk ? [volumeClaimTemplate('/data', 'data', disk, shared)] : []),
@@ -109,7 +109,7 @@ export class Redis extends Chart {
             REDIS_PASSWORD: secret.env('password'),
             // /scrape?target= would send the password to whatever host the caller names.
             REDIS_EXPORTER_DISABLE_SCRAPE_ENDPOINT: 'true',
-            ...goMemory(EXPORTER_MEMORY),
+            ...goMemoryLimit(EXPORTER_MEMORY),
           },
           ports: { metrics: PORTS.metrics },
           resources: { cpu: Cpu.millis(5), memory: EXPORTER_MEMORY },
@@ -120,8 +120,8 @@ export class Redis extends Chart {
     });
 
     this.secret = secret;
-    this.redis = service.at.redis;
-    this.metrics = { endpoint: service.at.metrics };
+    this.redis = service.endpoints.redis;
+    this.metrics = { endpoint: service.endpoints.metrics };
   }
 
   /** The database `index`, of the 16 that a server has. */

@@ -2,7 +2,7 @@ import { Chart, type Size } from 'cdk8s';
 import { type Cpu, k8s } from 'cdk8s-plus-27';
 import type { Construct } from 'constructs';
 import type { Shared } from '../lib/component.ts';
-import { type Disk, KEPT, persistentVolumeClaim } from '../lib/disk.ts';
+import { type Disk, NEVER_PRUNE, persistentVolumeClaim } from '../lib/disk.ts';
 import { priorities, priorityClass } from '../lib/pod.ts';
 import { bytes, cores, millis } from '../lib/quantity.ts';
 
@@ -40,7 +40,7 @@ export class Setup extends Chart {
       [`pod-security.kubernetes.io/${mode}-version`, 'v1.34'],
     ]);
     new k8s.KubeNamespace(this, 'namespace', {
-      metadata: { name: namespace, labels: Object.fromEntries(restricted), annotations: KEPT },
+      metadata: { name: namespace, labels: Object.fromEntries(restricted), annotations: NEVER_PRUNE },
     });
 
     new k8s.KubeNetworkPolicy(this, 'default-deny', {

@@ -2,7 +2,7 @@ import { Chart, Duration, Size } from 'cdk8s';
 import { Cpu } from 'cdk8s-plus-27';
 import type { Construct } from 'constructs';
 import { Component, type Endpoint, type Shared } from '../lib/component.ts';
-import { config } from '../lib/config.ts';
+import { configMap } from '../lib/config.ts';
 import { emptyDir } from '../lib/disk.ts';
 import type { Mount } from '../lib/mount.ts';
 import type { SecretRef } from '../lib/secret.ts';
@@ -59,7 +59,7 @@ export class Smoke extends Chart {
     super(scope, id, shared);
     const { broker, results, cache, database, dashboardsSecret, consulDns, consulSecret } = props;
     const component = new Component(this, id, shared, { role: 'smoke', image: props.image, ephemeral: true });
-    const file = config(component, () => ({ 'smoke.py': script }));
+    const file = configMap(component, () => ({ 'smoke.py': script }));
 
     const redis = ({ endpoint, index }: RedisDatabase) => `redis://${component.connect(endpoint)}/${index}`;
     // Both protocols have one address.
@@ -111,7 +111,7 @@ export class Smoke extends Chart {
               WAITS: JSON.stringify(WAITS),
             },
             resources: { cpu: Cpu.millis(50), memory: Size.mebibytes(128) },
-            mounts: [file.at('/opt/platform'), emptyDir('/tmp', 'tmp', Size.mebibytes(16)), ...secrets],
+            mounts: [file.mount('/opt/platform'), emptyDir('/tmp', 'tmp', Size.mebibytes(16)), ...secrets],
           },
         ],
       },

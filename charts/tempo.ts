@@ -1,10 +1,10 @@
 import { Chart, Duration, Size } from 'cdk8s';
 import type { Construct } from 'constructs';
 import { Component, type Endpoint, type Shared } from '../lib/component.ts';
-import { config, yaml } from '../lib/config.ts';
+import { configMap, yaml } from '../lib/config.ts';
 import { type Disk, emptyDir } from '../lib/disk.ts';
-import { goMemory, http, type Resources, tcp } from '../lib/pod.ts';
-import { BUCKET_VARIABLES, type Bucket, bucketEnv, bucketKeys, endpointOf } from '../lib/s3.ts';
+import { goMemoryLimit, http, type Resources, tcp } from '../lib/pod.ts';
+import { BUCKET_ENV_REASON, type Bucket, bucketEnv, bucketKeys, endpointOf } from '../lib/s3.ts';
 import type { ScrapeTarget } from '../lib/scrape-target.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import { durationBuckets, LARGEST_REQUEST } from '../lib/telemetry.ts';
@@ -56,7 +56,7 @@ export class Tempo extends Chart {
     const searchable = `${Math.max(168, props.retention.toHours())}h`;
     if (bucket) component.connectExternal(bucket.endpoint);
 
-    const file = config(component, () => ({
+    const file = configMap(component, () => ({
       'tempo.yaml': yaml({
         // Grafana streams search results through the HTTP port.
         stream_over_http_enabled: true,
@@ -117,16 +117,16 @@ export class Tempo extends Chart {
       priority: 'ingest',
       // It writes what is in memory to its log on the disk; uploads go on after the next start.
       grace: Duration.minutes(5),
-      ...(bucket && { secretVariables: BUCKET_VARIABLES }),
+      ...(bucket && { secretEnvReason: BUCKET_ENV_REASON }),
       containers: [
         {
           name: 'tempo',
           image: props.image,
           args: ['-config.file=/etc/tempo/tempo.yaml', ...(bucket ? ['-config.expand-env=true'] : [])],
-          env: { ...goMemory(props.resources.memory), ...(bucket && bucketEnv(props.bucketSecret)) },
+          env: { ...goMemoryLimit(props.resources.memory), ...(bucket && bucketEnv(props.bucketSecret)) },
           ports: PORTS,
           resources: props.resources,
-          mounts: [file.at('/etc/tempo'), props.storage.at('/var/tempo'), emptyDir('/tmp', 'tmp', Size.mebibytes(64))],
+          mounts: [file.mount('/etc/tempo'), props.storage.mount('/var/tempo'), emptyDir('/tmp', 'tmp', Size.mebibytes(64))],
           // Replaying the write-ahead log of a crash.
           startup: { ...http('/ready', 'tempo'), periodSeconds: 5, failureThreshold: 120 },
           readiness: http('/ready', 'tempo'),
@@ -135,9 +135,9 @@ export class Tempo extends Chart {
       ],
     });
 
-    this.tempo = service.at.tempo;
-    this.spans = service.at['otlp-grpc'];
-    this.metrics = { endpoint: service.at.tempo };
+    this.tempo = service.endpoints.tempo;
+    this.spans = service.endpoints['otlp-grpc'];
+    this.metrics = { endpoint: service.endpoints.tempo };
   }
 }
 

@@ -4,7 +4,7 @@ import { Component, type Endpoint } from './component.ts';
 import { manifests } from './render.ts';
 import { component, rendered, shared } from './testing.ts';
 
-/** The policy of the component `name`. */
+/** Renders a chart; returns its policies by name. */
 function policies(make: (chart: Chart) => void): (name: string) => Record<string, unknown[]> {
   const app = new App();
   make(new Chart(app, 'chart', shared));
@@ -14,7 +14,7 @@ function policies(make: (chart: Chart) => void): (name: string) => Record<string
 
 const pods = (name: string) => ({ podSelector: { matchLabels: { 'app.kubernetes.io/name': name } } });
 
-test('alone, a component may ask DNS and nobody else, and nobody may ask it', () => {
+test('without connections, the policy allows DNS only', () => {
   const { egress, ingress } = policies((chart) => component(chart, 'a'))('a');
   expect(ingress).toBeUndefined();
   expect(egress).toEqual([
@@ -28,12 +28,12 @@ test('alone, a component may ask DNS and nobody else, and nobody may ask it', ()
   ]);
 });
 
-test('taking an address opens the path on both sides, once', () => {
+test('connect allows the connection in both policies, once', () => {
   const addresses: string[] = [];
   const policy = policies((chart) => {
     const server = component(chart, 'server').serve({ http: 80, dns: { udp: 53 } });
     const client = component(chart, 'client');
-    addresses.push(client.connect(server.at.http), client.connect(server.at.http), client.connect(server.at.dns));
+    addresses.push(client.connect(server.endpoints.http), client.connect(server.endpoints.http), client.connect(server.endpoints.dns));
   });
   expect(addresses).toEqual(['server:80', 'server:80', 'server:53']);
   expect(policy('client').egress?.slice(1)).toEqual([
@@ -46,13 +46,13 @@ test('taking an address opens the path on both sides, once', () => {
   ]);
 });
 
-test('an ephemeral component brings the policies that let it in, and leaves those of its targets as they are', () => {
+test('an ephemeral component has its own ingress policies, and does not change those of its targets', () => {
   const policy = policies((chart) => {
     const server = component(chart, 'server').serve({ http: 80, dns: { udp: 53 } });
     const props = { role: 'test', image: 'example.org/test:1', ephemeral: true };
     const ephemeral = new Component(chart, 'ephemeral', shared, props);
-    ephemeral.connect(server.at.http);
-    ephemeral.connect(server.at.dns);
+    ephemeral.connect(server.endpoints.http);
+    ephemeral.connect(server.endpoints.dns);
   });
   expect(policy('server').ingress).toBeUndefined();
   expect(policy('ephemeral-to-server')).toEqual({
@@ -66,10 +66,10 @@ test('an ephemeral component brings the policies that let it in, and leaves thos
   expect(policy('ephemeral').egress?.slice(1).length).toBe(2);
 });
 
-test('a component needs no rule to reach itself, unless it is several pods', () => {
+test('a pod needs no rule to reach itself, but a rule to reach the component’s other pods', () => {
   const policy = policies((chart) => {
     const one = component(chart, 'one');
-    one.connect(one.serve({ http: 80 }).at.http);
+    one.connect(one.serve({ http: 80 }).endpoints.http);
     component(chart, 'many').connectSelf(7000, { udp: 7001 });
   });
   expect(policy('one').ingress).toBeUndefined();
@@ -84,7 +84,7 @@ test('a component needs no rule to reach itself, unless it is several pods', () 
   ]);
 });
 
-test('an address outside is opened by its port', () => {
+test('an external address is allowed by its IP addresses and port', () => {
   let address = '';
   const policy = policies((chart) => {
     address = component(chart, 'a').connectExternal({ host: 's3.example.org', port: 443, cidr: '192.0.2.0/24' });
@@ -93,7 +93,7 @@ test('an address outside is opened by its port', () => {
   expect(policy('a').egress?.[1]).toEqual({ to: [{ ipBlock: { cidr: '192.0.2.0/24' } }], ports: [{ port: 443, protocol: 'TCP' }] });
 });
 
-test('a Service names its ports by what is spoken there, and selects by name and role', () => {
+test('a Service names its ports, and selects pods by name and role', () => {
   const service = rendered((chart) =>
     component(chart, 'a').serve({ http: 80, dns: { udp: 53 } }, { name: 'b', headless: true, publishNotReadyAddresses: true }),
   )('Service');
@@ -111,13 +111,13 @@ test('a Service names its ports by what is spoken there, and selects by name and
 });
 
 // Checked by tsc, which npm test runs.
-test('an endpoint is typed by its protocol, so that another one does not compile', () => {
-  const { at } = component(new Chart(new App(), 'chart', shared), 'a').serve({ http: 80 });
-  expectTypeOf(at.http).toEqualTypeOf<Endpoint<'http'>>();
+test('an endpoint has the type of its protocol, and another protocol does not compile', () => {
+  const { endpoints } = component(new Chart(new App(), 'chart', shared), 'a').serve({ http: 80 });
+  expectTypeOf(endpoints.http).toEqualTypeOf<Endpoint<'http'>>();
   expectTypeOf<Endpoint<'http'>>().not.toExtend<Endpoint<'redis'>>();
 });
 
-test('every object says what it is, and its version is the tag', () => {
+test('every object has the recommended labels, with the image’s tag as version', () => {
   expect(rendered((chart) => component(chart, 'a'))('ServiceAccount').metadata.labels).toEqual({
     'app.kubernetes.io/name': 'a',
     'app.kubernetes.io/instance': 'a',

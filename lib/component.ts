@@ -7,59 +7,58 @@ import { tagOf } from './image.ts';
 const { tcp, udp } = kplus.NetworkPolicyPort;
 const { DENY } = kplus.NetworkPolicyTrafficDefault;
 
-/** What every chart of one installation shares. */
+/** Settings that all charts of an installation share. */
 export interface Shared extends ChartProps {
-  /** The namespace of everything. Cluster-scoped names begin with it. */
+  /** The namespace of all objects; the prefix of cluster-scoped names. */
   readonly namespace: string;
-  /** Part-of, managed-by and whatever else every object carries. */
+  /** Labels of every object, such as part-of and managed-by. */
   readonly labels: Labels;
-  /** `IfNotPresent` where images are loaded into the nodes, else `Always`. */
-  readonly pull: 'Always' | 'IfNotPresent';
-  /** StorageClass of every disk. @default - the cluster's default class */
+  /** `IfNotPresent` where images are loaded into the nodes, otherwise `Always`. */
+  readonly imagePullPolicy: 'Always' | 'IfNotPresent';
+  /** StorageClass of all disks. @default - the cluster's default class */
   readonly storageClass?: string;
 }
 
 export type Labels = Readonly<Record<string, string>>;
 
-/** A port number; TCP unless it says `udp`. */
+/** A TCP port, or a UDP port. */
 export type Port = number | { readonly udp: number };
 
-/** A port that one chart offers to the others; `Kind`, its port's name, is what is spoken there. */
+/** A port that a chart offers to the others. `Kind` is the port's name and stands for its protocol. */
 export interface Endpoint<Kind extends string = string> {
   readonly kind: Kind;
   readonly component: Component;
-  /** The Service's name, or a pod's own name below it: an address within the namespace. */
+  /** The Service's name. */
   readonly host: string;
   readonly port: Port;
 }
 
-/** An address outside the cluster that the settings declare. */
+/** An address outside the cluster, from the settings. */
 export interface External {
   readonly host: string;
   readonly port: number;
-  /** The addresses behind the host. @default 0.0.0.0/0, any IPv4 address */
+  /** The host's IP addresses. @default 0.0.0.0/0, any IPv4 address */
   readonly cidr?: string;
 }
 
-/** A Service and the endpoints behind its named ports. */
-export interface Served<Kind extends string> {
+/** A Service and its endpoints, by port name. */
+export interface Service<Kind extends string = string> {
   readonly name: string;
-  readonly at: { readonly [K in Kind]: Endpoint<K> };
+  readonly endpoints: { readonly [K in Kind]: Endpoint<K> };
 }
 
-/** One set of pods: the labels that select them, the account they run as and the one policy that guards them. */
+/** A set of pods with their labels, their ServiceAccount and their NetworkPolicy. */
 export class Component extends Construct {
   /** The labels of every object of this component. */
   readonly labels: Labels;
   private readonly pods: kplus.Pods;
   private readonly policy: kplus.NetworkPolicy;
-  private readonly open = new Set<string>();
+  private readonly connected = new Set<string>();
   private readonly ingressPolicies = new Map<Component, kplus.NetworkPolicy>();
 
   /**
-   * `image` is the one whose tag says which version these pods run.
-   * `role` is the value of the label app.kubernetes.io/component.
-   * An `ephemeral` component comes and goes: the policies that let it in are its own, and those of its targets do not change.
+   * `role` is the label app.kubernetes.io/component; the tag of `image` is the label app.kubernetes.io/version.
+   * The policies that admit an `ephemeral` component belong to it, so the targets' own policies do not change when it comes or goes.
    */
   constructor(
     chart: Chart,
@@ -75,7 +74,7 @@ export class Component extends Construct {
       'app.kubernetes.io/component': props.role,
       'app.kubernetes.io/version': tagOf(props.image),
     };
-    this.pods = kplus.Pods.select(this, 'pods', { labels: this.everyPod });
+    this.pods = kplus.Pods.select(this, 'pods', { labels: this.podSelector });
     new kplus.ServiceAccount(this, 'account', { metadata: this.metadata() });
     this.policy = new kplus.NetworkPolicy(this, 'policy', {
       metadata: this.metadata(),
@@ -87,66 +86,69 @@ export class Component extends Construct {
     this.policy.addEgressRule(dns, [udp(53), tcp(53)]);
   }
 
-  /** Metadata of an object of this component; `instance` names one of several workloads. */
+  /** Metadata of an object; `instance` is the name of the workload, where the component has several. */
   metadata(name = this.name, instance = this.name): { name: string; labels: Record<string, string> } {
     return { name, labels: { ...this.labels, 'app.kubernetes.io/instance': instance } };
   }
 
-  /** What selects the pods of all workloads of this component. */
-  get everyPod(): Record<string, string> {
+  /** Selects the pods of all workloads of this component. */
+  get podSelector(): Record<string, string> {
     return { 'app.kubernetes.io/name': this.name };
   }
 
-  /** What selects the pods of one workload: immutable, so neither version nor anything else that changes. */
-  selector(instance = this.name): Record<string, string> {
+  /** Selects the pods of one workload. Selectors are immutable, so this has no version or other changing label. */
+  workloadSelector(instance = this.name): Record<string, string> {
     return { 'app.kubernetes.io/name': this.name, 'app.kubernetes.io/instance': instance };
   }
 
   /**
-   * A Service over these pods whose ports are named by what is spoken there.
-   * `headless`: the name answers with the pods' own addresses, as StatefulSets need it.
-   * `publishNotReadyAddresses`: pods are found before they are ready, as members of a cluster must be.
+   * Creates a Service for these pods.
+   * `headless`: its name resolves to the pods' addresses, which StatefulSets require.
+   * `publishNotReadyAddresses`: its name also resolves to pods that are not ready, such as cluster members that start.
    */
   serve<Kind extends string>(
     ports: { readonly [K in Kind]: Port },
     options: { readonly name?: string; readonly headless?: boolean; readonly publishNotReadyAddresses?: boolean } = {},
-  ): Served<Kind> {
+  ): Service<Kind> {
     const name = options.name ?? this.name;
-    const named = Object.entries<Port>(ports);
+    const namedPorts = Object.entries<Port>(ports);
     new k8s.KubeService(this, `service-${name}`, {
       metadata: this.metadata(name),
       spec: {
         type: 'ClusterIP',
         ...(options.headless && { clusterIp: 'None' }),
         ...(options.publishNotReadyAddresses && { publishNotReadyAddresses: true }),
-        // By role too: a pod that smoke gives this component's name, to be let through its policies, must not become an endpoint.
-        selector: { ...this.everyPod, 'app.kubernetes.io/component': this.props.role },
-        ports: named.map(([kind, port]) => ({
+        // The role excludes smoke's probe pods, which have this component's name so that its policies apply to them.
+        selector: { ...this.podSelector, 'app.kubernetes.io/component': this.props.role },
+        ports: namedPorts.map(([kind, port]) => ({
           name: kind,
-          port: numberOf(port),
-          protocol: protocolOf(port),
+          port: portNumber(port),
+          protocol: portProtocol(port),
           targetPort: k8s.IntOrString.fromString(kind),
         })),
       },
     });
-    const endpoints = named.map(([kind, port]): [string, Endpoint] => [kind, { kind, component: this, host: name, port }]);
-    return { name, at: Object.fromEntries(endpoints) as unknown as Served<Kind>['at'] };
+    const endpoints = namedPorts.map(([kind, port]): [string, Endpoint] => [kind, { kind, component: this, host: name, port }]);
+    return { name, endpoints: Object.fromEntries(endpoints) as unknown as Service<Kind>['endpoints'] };
   }
 
-  /** Opens the path to `target` on both sides and returns its `host:port`. */
+  /**
+   * Allows connections to `target`, in the policies of both sides.
+   * @returns the target's `host:port`
+   */
   connect(target: Endpoint): string {
     const path = `${target.component.name} ${target.kind}`;
-    // A pod reaches itself without a rule.
-    if (target.component !== this && !this.open.has(path)) {
-      this.open.add(path);
-      const port = typeof target.port === 'number' ? tcp(target.port) : udp(target.port.udp);
+    // A pod needs no rule to reach itself.
+    if (target.component !== this && !this.connected.has(path)) {
+      this.connected.add(path);
+      const port = policyPort(target.port);
       this.policy.addEgressRule(target.component.pods, [port]);
       this.ingressPolicyOf(target.component).addIngressRule(this.pods, [port]);
     }
-    return `${target.host}:${numberOf(target.port)}`;
+    return `${target.host}:${portNumber(target.port)}`;
   }
 
-  /** The policy that lets these pods in at `target`. */
+  /** The policy that admits these pods to `target`. */
   private ingressPolicyOf(target: Component): kplus.NetworkPolicy {
     if (!this.props.ephemeral) return target.policy;
     const name = `${this.name}-to-${target.name}`;
@@ -156,14 +158,17 @@ export class Component extends Construct {
     return known;
   }
 
-  /** Opens the path between these pods, on both sides. */
+  /** Allows connections between these pods. */
   connectSelf(...ports: readonly Port[]): void {
-    const allowed = ports.map((port) => (typeof port === 'number' ? tcp(port) : udp(port.udp)));
+    const allowed = ports.map(policyPort);
     this.policy.addEgressRule(this.pods, allowed);
     this.policy.addIngressRule(this.pods, allowed);
   }
 
-  /** Opens the path out of the cluster to `target` and returns its `host:port`. */
+  /**
+   * Allows connections to `target` outside the cluster.
+   * @returns the target's `host:port`
+   */
   connectExternal(target: External): string {
     const addresses = kplus.NetworkPolicyIpBlock.ipv4(this, `${target.host}:${target.port}`, target.cidr ?? '0.0.0.0/0');
     this.policy.addEgressRule(addresses, [tcp(target.port)]);
@@ -171,12 +176,16 @@ export class Component extends Construct {
   }
 }
 
-/** The number of a port, whichever its protocol. */
-export function numberOf(port: Port): number {
+/** The number of a TCP or UDP port. */
+export function portNumber(port: Port): number {
   return typeof port === 'number' ? port : port.udp;
 }
 
-/** `TCP` or `UDP`. */
-export function protocolOf(port: Port): 'TCP' | 'UDP' {
+/** The protocol of a port. */
+export function portProtocol(port: Port): 'TCP' | 'UDP' {
   return typeof port === 'number' ? 'TCP' : 'UDP';
+}
+
+function policyPort(port: Port): kplus.NetworkPolicyPort {
+  return typeof port === 'number' ? tcp(port) : udp(port.udp);
 }

@@ -5,25 +5,25 @@ import { stringify } from 'yaml';
 import type { Component } from './component.ts';
 import type { Mount } from './mount.ts';
 
-/** Renders a config once, as YAML: long lines stay whole, nothing is aliased. */
+/** Renders a configuration as YAML, without line folding and aliases. */
 export function yaml(config: unknown): string {
   return stringify(config, { lineWidth: 0, aliasDuplicateObjects: false });
 }
 
-/** The files of one ConfigMap. */
-export interface Config {
-  /** Mounts the files, read-only, and makes the pod roll when one of them changes. */
-  at(path: string): Mount;
+/** The files of a ConfigMap. */
+export interface ConfigMap {
+  /** Mounts the files read-only in the folder `path`. The pod rolls when a file changes. */
+  mount(path: string): Mount;
 }
 
-/** A ConfigMap of `files`, name to text; a function is asked once everything is wired. `name` defaults to the component's. */
-export function config(component: Component, files: () => Readonly<Record<string, string>>, name = component.name): Config {
+/** A ConfigMap of `files`, by file name. `files` is called at synth, when all charts are connected. */
+export function configMap(component: Component, files: () => Readonly<Record<string, string>>, name = component.name): ConfigMap {
   const texts = once(files);
   new k8s.KubeConfigMap(component, `config-${name}`, { metadata: component.metadata(name), data: Lazy.any({ produce: texts }) });
-  return { at: (path) => ({ path, name, readOnly: true, checksum: () => hash(texts()), volume: { configMap: { name } } }) };
+  return { mount: (path) => ({ path, name, readOnly: true, checksum: () => hash(texts()), volume: { configMap: { name } } }) };
 }
 
-/** A short, stable fingerprint of any JSON value. */
+/** A short hash of any JSON value. */
 export function hash(value: unknown): string {
   return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16);
 }

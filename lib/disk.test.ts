@@ -3,13 +3,13 @@ import { expect, test } from 'vitest';
 import { emptyDir, memoryDir, persistentVolumeClaim, volumeClaimTemplate } from './disk.ts';
 import { rendered, shared } from './testing.ts';
 
-test('a pod of a StatefulSet gets a disk by template', () => {
+test('a disk of a StatefulSet is a volumeClaimTemplate', () => {
   const mount = volumeClaimTemplate('/data', 'data', Size.gibibytes(2), { ...shared, storageClass: 'fast' });
   expect(mount).toMatchObject({ path: '/data', name: 'data', claim: { accessModes: ['ReadWriteOnce'], storageClassName: 'fast' } });
   expect(mount.volume).toBeUndefined();
 });
 
-test('a PersistentVolumeClaim is one that no prune takes away', () => {
+test('a PersistentVolumeClaim is never pruned', () => {
   const claim = rendered((chart) => persistentVolumeClaim(chart, 'tempo', Size.gibibytes(2), shared))('PersistentVolumeClaim');
   expect(claim.metadata).toMatchObject({
     name: 'tempo',
@@ -18,7 +18,7 @@ test('a PersistentVolumeClaim is one that no prune takes away', () => {
   expect(claim.spec).toEqual({ accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '2Gi' } } });
 });
 
-test('folders that go with the pod are bounded; those in memory are no use of the disk', () => {
+test('emptyDirs have a size limit, and those in memory use no disk', () => {
   expect(emptyDir('/tmp', 'tmp', Size.mebibytes(64))).toMatchObject({
     ephemeralStorage: 64,
     volume: { emptyDir: { sizeLimit: { value: '64Mi' } } },

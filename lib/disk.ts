@@ -13,20 +13,20 @@ function specOf(size: Size, storageClass?: string): k8s.PersistentVolumeClaimSpe
   };
 }
 
-/** A disk of each pod of a StatefulSet. Its name, size class and access mode are immutable: Kubernetes refuses to change them. */
+/** A disk for each pod of a StatefulSet. A volumeClaimTemplate is immutable. */
 export function volumeClaimTemplate(path: string, name: string, size: Size, shared: Shared): Mount {
   return { path, name, claim: specOf(size, shared.storageClass) };
 }
 
 /**
- * The template as the API server stores it, with every default: the list is atomic, so a second server-side applier would conflict
- * over what is left to the server. Annotations cannot be added once a StatefulSet exists.
+ * A claim template with the API server's defaults: the list is atomic, so a second server-side applier of an incomplete template would
+ * conflict. The annotations cannot be added to an existing StatefulSet.
  */
-export function storedTemplate(name: string, spec: k8s.PersistentVolumeClaimSpec): object {
+export function completeTemplate(name: string, spec: k8s.PersistentVolumeClaimSpec): object {
   return {
     apiVersion: 'v1',
     kind: 'PersistentVolumeClaim',
-    metadata: { name, annotations: KEPT },
+    metadata: { name, annotations: NEVER_PRUNE },
     spec: { ...k8s.toJson_PersistentVolumeClaimSpec(spec), volumeMode: 'Filesystem' },
     status: { phase: 'Pending' },
   };
@@ -34,10 +34,11 @@ export function storedTemplate(name: string, spec: k8s.PersistentVolumeClaimSpec
 
 /** A disk that outlives the Deployment that mounts it. */
 export interface Disk {
-  at(path: string): Mount;
+  /** Mounts the disk at the folder `path`. */
+  mount(path: string): Mount;
 }
 
-/** The PersistentVolumeClaim `name`, kept when a GitOps controller prunes. */
+/** The PersistentVolumeClaim `name`, which GitOps controllers do not prune. */
 export function persistentVolumeClaim(scope: Construct, name: string, size: Size, shared: Shared): Disk {
   new k8s.KubePersistentVolumeClaim(scope, name, {
     metadata: {
@@ -49,25 +50,25 @@ export function persistentVolumeClaim(scope: Construct, name: string, size: Size
         'app.kubernetes.io/instance': name,
         'app.kubernetes.io/component': 'disk',
       },
-      annotations: KEPT,
+      annotations: NEVER_PRUNE,
     },
     spec: specOf(size, shared.storageClass),
   });
-  return { at: (path) => ({ path, name: 'data', volume: { persistentVolumeClaim: { claimName: name } } }) };
+  return { mount: (path) => ({ path, name: 'data', volume: { persistentVolumeClaim: { claimName: name } } }) };
 }
 
-/** For Argo CD and Flux: this object holds state, never delete it. */
-export const KEPT = {
+/** Annotations that keep Argo CD and Flux from deleting an object. */
+export const NEVER_PRUNE = {
   'argocd.argoproj.io/sync-options': 'Prune=false,Delete=false',
   'kustomize.toolkit.fluxcd.io/prune': 'disabled',
 };
 
-/** An emptyDir on the node's disk, which lives as long as the pod; the pod is evicted when it grows beyond `size`. */
+/** An emptyDir on the node's disk. The pod is evicted when it exceeds `size`. */
 export function emptyDir(path: string, name: string, size: Size): Mount {
   return { path, name, volume: { emptyDir: { sizeLimit: bytes(size) } }, ephemeralStorage: size.toMebibytes() };
 }
 
-/** An emptyDir in memory, counted against the pod's memory: for secrets that a program wants in a file of its own format. */
+/** An emptyDir in memory, for files that contain secrets. It counts as memory of the container. */
 export function memoryDir(path: string, name: string, size: Size): Mount {
   return { path, name, volume: { emptyDir: { medium: 'Memory', sizeLimit: bytes(size) } } };
 }

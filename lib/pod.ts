@@ -1,31 +1,31 @@
 import { type Duration, Lazy, Size } from 'cdk8s';
 import { type Cpu, k8s } from 'cdk8s-plus-27';
-import { type Component, numberOf, type Port, protocolOf } from './component.ts';
+import { type Component, type Port, portNumber, portProtocol } from './component.ts';
 import type { Mount } from './mount.ts';
 import { bytes, cores, millis } from './quantity.ts';
 
-/** The order in which a full node evicts: the last first. `charts/setup.ts` makes a PriorityClass of each. */
+/** From the highest to the lowest; under node pressure, the lowest is evicted first. `charts/setup.ts` creates the PriorityClasses. */
 export const priorities = ['data', 'ingest', 'work', 'view'] as const;
 export type Priority = (typeof priorities)[number];
 
-/** The name of a priority's PriorityClass, which is cluster-scoped. */
+/** The name of a PriorityClass; the namespace makes it unique in the cluster. */
 export const priorityClass = (namespace: string, priority: Priority): string => `${namespace}-${priority}`;
 
-/** What a container may use. */
+/** CPU and memory of a container. */
 export interface Resources {
-  /** What the scheduler reserves; the limit is four times that, and at least one core. */
+  /** The request; the limit is four times as high, and at least one core. */
   readonly cpu: Cpu;
-  /** Reserved and limit alike: a node never runs out of memory that it promised. */
+  /** Request and limit, which are equal so that a node is never overcommitted. */
   readonly memory: Size;
 }
 
-/** One container; everything that Pod Security `restricted` and a calm night ask for is added by `pod`. */
+/** A container; `pod` adds the security context. */
 export interface Container {
   readonly name: string;
   readonly image: string;
   readonly command?: readonly string[];
   readonly args?: readonly string[];
-  /** In this order, so that `$(NAME)` finds what stands above it. */
+  /** In order: `$(NAME)` can refer only to variables above it. */
   readonly env?: Readonly<Record<string, string | k8s.EnvVarSource>>;
   readonly ports?: Readonly<Record<string, Port>>;
   readonly mounts?: readonly Mount[];
@@ -35,44 +35,44 @@ export interface Container {
   readonly liveness?: k8s.Probe;
 }
 
-/** The pods of one workload. */
+/** The pods of a workload. */
 export interface PodShape {
   readonly priority: Priority;
-  /** From SIGTERM to SIGKILL. */
+  /** Time between SIGTERM and SIGKILL. */
   readonly grace: Duration;
   readonly containers: readonly Container[];
-  /** The user, the group and the group of the disks. @default 10001, no user of any node */
+  /** User id, group id and fsGroup. @default 10001, which is no user of a node */
   readonly user?: number;
-  /** The group of the processes, where the image's own files are another group's than the disks. @default - the user's number */
+  /** Group id, where the image's files need another group than the disks. @default - `user` */
   readonly group?: number;
 }
 
-/** An HTTP probe: every 10 s, three tries of 5 s. Spread it to change a number. */
+/** An HTTP probe: every 10 s, 5 s timeout, 3 failures. Spread it to change a number. */
 export function http(path: string, port: string): k8s.Probe {
   return { httpGet: { path, port: k8s.IntOrString.fromString(port) }, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 };
 }
 
-/** A TCP probe, for liveness where every HTTP path can fail under load. */
+/** A TCP probe: for liveness where HTTP may fail under load. */
 export function tcp(port: string): k8s.Probe {
   return { tcpSocket: { port: k8s.IntOrString.fromString(port) }, periodSeconds: 20, timeoutSeconds: 5, failureThreshold: 3 };
 }
 
-/** A command probe, run by a shell. */
+/** A probe that runs a shell script. */
 export function shell(script: string): k8s.Probe {
   return { exec: { command: ['sh', '-c', script] }, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 };
 }
 
-/** The limit that `pod` sets for a request: room to burst, never less than a core. */
+/** The CPU limit for a request, in millicores: four times the request, at least one core. */
 export function cpuLimit(request: Cpu): number {
   return Math.max(1000, millis(request) * 4);
 }
 
-/** Go's soft memory limit at four fifths of the container's, so that the collector works before the kernel kills. */
-export function goMemory(limit: Size): { readonly GOMEMLIMIT: string } {
+/** Go's soft memory limit: 80% of the container's, so that garbage collection starts before the OOM killer. */
+export function goMemoryLimit(limit: Size): { readonly GOMEMLIMIT: string } {
   return { GOMEMLIMIT: `${Math.floor(limit.toMebibytes() * 0.8)}MiB` };
 }
 
-/** The pod template of `shape`; `instance` is the workload's name and `restartPolicy` what Jobs change. */
+/** The pod template of the workload `instance`. */
 export function pod(
   component: Component,
   shape: PodShape,
@@ -101,14 +101,14 @@ export function pod(
       priorityClassName: priorityClass(component.shared.namespace, shape.priority),
       terminationGracePeriodSeconds: shape.grace.toSeconds(),
       nodeSelector: { 'kubernetes.io/os': 'linux' },
-      // Names of this platform have fewer than two dots; the rest is asked for once instead of five times.
+      // A name with two dots or more is resolved as absolute first; with the default of 5, every search domain would come first.
       dnsConfig: { options: [{ name: 'ndots', value: '2' }] },
       securityContext: {
         runAsNonRoot: true,
         runAsUser: user,
         runAsGroup: shape.group ?? user,
         fsGroup: user,
-        // Only a disk of another group is walked through: a large one would delay every start.
+        // Changing the group of all files on a large disk would delay every start.
         fsGroupChangePolicy: 'OnRootMismatch',
         seccompProfile: { type: 'RuntimeDefault' },
       },
@@ -118,28 +118,30 @@ export function pod(
   };
 }
 
-/** With the API's default written out: the API server adds it, and a second server-side applier of the same file would conflict. */
-function source({ fieldRef, ...other }: k8s.EnvVarSource): k8s.EnvVarSource {
+/** Adds the API server's default of a fieldRef: without it, a second server-side applier of the same file would conflict. */
+function envSource({ fieldRef, ...other }: k8s.EnvVarSource): k8s.EnvVarSource {
   return { ...other, ...(fieldRef && { fieldRef: { apiVersion: 'v1', ...fieldRef } }) };
 }
 
 function render(container: Container, component: Component): k8s.Container {
   const { resources, ports, env, mounts, startup, readiness, liveness } = container;
   const memory = bytes(resources.memory);
-  // Its emptyDirs and 64 MiB for what it logs.
+  // The emptyDirs, and 64 MiB for logs.
   const mebibytes = (mounts ?? []).reduce((sum, mount) => sum + (mount.ephemeralStorage ?? 0), 64);
   const ephemeralStorage = bytes(Size.mebibytes(mebibytes));
   return {
     name: container.name,
     image: container.image,
-    imagePullPolicy: component.shared.pull,
+    imagePullPolicy: component.shared.imagePullPolicy,
     ...(container.command && { command: [...container.command] }),
     ...(container.args && { args: [...container.args] }),
     ...(env && {
-      env: Object.entries(env).map(([name, value]) => (typeof value === 'string' ? { name, value } : { name, valueFrom: source(value) })),
+      env: Object.entries(env).map(([name, value]) =>
+        typeof value === 'string' ? { name, value } : { name, valueFrom: envSource(value) },
+      ),
     }),
     ...(ports && {
-      ports: Object.entries(ports).map(([name, port]) => ({ name, containerPort: numberOf(port), protocol: protocolOf(port) })),
+      ports: Object.entries(ports).map(([name, port]) => ({ name, containerPort: portNumber(port), protocol: portProtocol(port) })),
     }),
     resources: {
       requests: { cpu: cores(millis(resources.cpu)), memory, 'ephemeral-storage': ephemeralStorage },

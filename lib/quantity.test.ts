@@ -3,20 +3,20 @@ import { Cpu } from 'cdk8s-plus-27';
 import { expect, test } from 'vitest';
 import { amountOf, bytes, cores, millis } from './quantity.ts';
 
-test('a size is written in the largest unit that it is a whole number of', () => {
+test('a size is written in whole Gi where possible', () => {
   expect(bytes(Size.gibibytes(4)).value).toBe('4Gi');
   expect(bytes(Size.mebibytes(1024)).value).toBe('1Gi');
   expect(bytes(Size.mebibytes(1536)).value).toBe('1536Mi');
 });
 
-test('cores are read as they are written', () => {
+test('CPUs are converted to and from millicores', () => {
   expect(cores(2000).value).toBe('2');
   expect(cores(250).value).toBe('250m');
   expect(millis(Cpu.millis(250))).toBe(250);
   expect(millis(Cpu.units(2))).toBe(2000);
 });
 
-test('a quantity of the API is a number of cores or bytes', () => {
+test('a quantity is parsed to a number of cores or bytes', () => {
   expect(amountOf('500m')).toBe(0.5);
   expect(amountOf('2')).toBe(2);
   expect(amountOf('8000000Ki')).toBe(8_192_000_000);

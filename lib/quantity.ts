@@ -1,24 +1,24 @@
 import type { Size } from 'cdk8s';
 import { type Cpu, k8s } from 'cdk8s-plus-27';
 
-/** A size as Kubernetes writes it, in the largest unit that it is a whole number of. */
+/** A size as a Kubernetes quantity, in whole Gi where possible, otherwise in Mi. */
 export function bytes(size: Size): k8s.Quantity {
   const mebibytes = size.toMebibytes();
   return k8s.Quantity.fromString(mebibytes % 1024 === 0 ? `${mebibytes / 1024}Gi` : `${mebibytes}Mi`);
 }
 
-/** Thousandths of a core as Kubernetes writes them. */
+/** Millicores as a Kubernetes quantity. */
 export function cores(millicores: number): k8s.Quantity {
   return k8s.Quantity.fromString(millicores % 1000 === 0 ? `${millicores / 1000}` : `${millicores}m`);
 }
 
-/** Thousandths of a core. */
+/** A CPU as a number of millicores. */
 export function millis(cpu: Cpu): number {
   const amount = cpu.amount ?? '0';
   return amount.endsWith('m') ? Number(amount.slice(0, -1)) : Number(amount) * 1000;
 }
 
-/** A quantity as a number of cores or bytes: `500m` is 0.5, `1Ki` is 1024. Text that is none gives NaN. */
+/** A Kubernetes quantity as a number of cores or bytes: `500m` is 0.5, `1Ki` is 1024; NaN for other text. */
 export function amountOf(text: string | undefined): number {
   const [, number, unit = ''] = /^([\d.]+(?:e\d+)?)(n|u|m|k|[MGTPE]|[KMGTPE]i)?$/.exec(text ?? '0') ?? [];
   const small: Readonly<Record<string, number>> = { '': 1, n: 1e-9, u: 1e-6, m: 1e-3 };

@@ -1,15 +1,16 @@
 import type { Endpoint } from './component.ts';
 
-/** A metrics port and how to ask it. */
+/** A metrics endpoint and how Prometheus scrapes it. */
 export interface ScrapeTarget {
   readonly endpoint: Endpoint;
-  /** @default /metrics */
+  /** Path of the metrics. @default /metrics */
   readonly path?: string;
+  /** Query parameters. @default - none */
   readonly params?: Readonly<Record<string, readonly string[]>>;
-  /** One name for each pod. @default - the endpoint's host alone */
+  /** A host for each pod. @default - the endpoint's host */
   readonly hosts?: readonly string[];
-  /** The host's name answers with every pod's address, and their number changes. @default false */
-  readonly discover?: boolean;
-  /** Where Prometheus finds what opens the port. */
-  readonly login?: { readonly user: string; readonly passwordFile: string } | { readonly tokenFile: string };
+  /** Finds the pods by the DNS name of a headless Service. @default false */
+  readonly dnsDiscovery?: boolean;
+  /** Basic authentication or a bearer token, by the path in Prometheus' container. @default - none */
+  readonly auth?: { readonly user: string; readonly passwordFile: string } | { readonly tokenFile: string };
 }

@@ -4,12 +4,12 @@ import { secretRefs } from './secret.ts';
 const key = { format: 'password', purpose: 'opens', readers: [] } as const;
 const secrets = secretRefs({ redis: { password: key, spare: key } });
 
-test('a key is named, as a variable or as a file', () => {
+test('a key is referenced as a variable or as a file', () => {
   expect(secrets.redis.env('password')).toEqual({ secretKeyRef: { name: 'redis', key: 'password' } });
   expect(secrets.redis.path('password')).toBe('/run/secrets/redis/password');
 });
 
-test('a mount brings the keys that were asked for and no others, to the group alone', () => {
+test('a mount has only the requested keys, readable by the group', () => {
   expect(secrets.redis.mount('password')).toEqual({
     path: '/run/secrets/redis',
     name: 'secret-redis',
@@ -18,9 +18,9 @@ test('a mount brings the keys that were asked for and no others, to the group al
   });
 });
 
-test('a key that the list does not have does not compile', () => {
-  // @ts-expect-error -- there is no such key
+test('an unknown key or Secret does not compile', () => {
+  // @ts-expect-error -- unknown key
   secrets.redis.env('passwort');
-  // @ts-expect-error -- there is no such Secret
+  // @ts-expect-error -- unknown Secret
   expect(secrets.reddis).toBeUndefined();
 });

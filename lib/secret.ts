@@ -2,39 +2,39 @@ import type { k8s } from 'cdk8s-plus-27';
 import type { Mount } from './mount.ts';
 
 /**
- * What a key holds, and so who can make it:
- * `password` 32 random bytes as base64url, which any URL carries as it is; `key` the same, for signing;
- * `gossip` 32 random bytes as base64, as Consul wants it; `uuid` a random UUID; `given` only the user knows it.
+ * The format of a key's value.
+ * `password` and `key`: 32 random bytes as base64url, which needs no escaping in a URL; a key signs, a password authenticates.
+ * `gossip`: 32 random bytes as base64, for Consul. `uuid`: a random UUID. `given`: comes from outside the platform.
  */
 export type SecretFormat = 'password' | 'key' | 'gossip' | 'uuid' | 'given';
 
 /** One key of a Secret. */
 export interface SecretKey {
   readonly format: SecretFormat;
-  /** What it opens. */
+  /** What it is for. */
   readonly purpose: string;
-  /** The workloads that read it. */
+  /** Names of the workloads that read it. */
   readonly readers: readonly string[];
 }
 
-/** A Secret by reference: no function here takes or returns a value. */
+/** A reference to a Secret. Its values are never in this program. */
 export class SecretRef<Key extends string = string> {
   constructor(
     readonly name: string,
     readonly keys: Readonly<Record<Key, SecretKey>>,
   ) {}
 
-  /** The key as an environment variable. */
+  /** The key as the value of an environment variable. */
   env(key: Key): k8s.EnvVarSource {
     return { secretKeyRef: { name: this.name, key } };
   }
 
-  /** Where `mount` puts the key: a file without a newline at its end. */
+  /** The path of the key's file in a container with `mount`. */
   path(key: Key): string {
     return `/run/secrets/${this.name}/${key}`;
   }
 
-  /** Exactly these keys as files, readable by the pod's group only. */
+  /** Mounts only these keys, as files that the pod's group can read. */
   mount(...keys: readonly Key[]): Mount {
     const items = keys.map((key) => ({ key, path: key }));
     return {
@@ -46,7 +46,7 @@ export class SecretRef<Key extends string = string> {
   }
 }
 
-/** Names every entry of a list of secrets by its key in the list. */
+/** Creates a reference to each Secret of a list, by name. */
 export function secretRefs<List extends Readonly<Record<string, Readonly<Record<string, SecretKey>>>>>(
   list: List,
 ): { readonly [Name in keyof List]: SecretRef<Extract<keyof List[Name], string>> } {

@@ -1,31 +1,31 @@
 import { Duration, Size } from 'cdk8s';
 
 /**
- * The largest OTLP request that the collector accepts, and the largest batch that it sends: a batch can be split between
- * records but never inside one, so no limit behind the collector may be smaller.
+ * The largest OTLP request that the Collector accepts, and the largest batch that it sends. A single record may be this large, and
+ * cannot be split: the limits of the stores must not be smaller.
  */
 export const LARGEST_REQUEST = Size.mebibytes(4);
 
 /**
- * The most log records in one push to Loki, which copies the attributes of their resource, up to `LARGEST_ATTRIBUTES`, into each.
- * So no push is larger than `LARGEST_PUSH`, whatever the senders' attributes are.
+ * Maximum number of log records in a push to Loki, which copies the attributes of a resource into each of its records.
+ * It bounds the size of a push to `LARGEST_PUSH`.
  */
-export const PUSHED_RECORDS = 500;
+export const MAX_PUSH_RECORDS = 500;
 
-/** The largest attributes of one log record that Loki accepts, those of its resource included. Loki's default. */
+/** The largest attributes of a log record, with those of its resource, that Loki accepts. This is Loki's default. */
 export const LARGEST_ATTRIBUTES = Size.kibibytes(64);
 
-/** The largest push to Loki, in whole MiB. */
+/** The largest push to Loki. */
 export const LARGEST_PUSH = Size.mebibytes(
-  LARGEST_REQUEST.toMebibytes() + Math.ceil((PUSHED_RECORDS * LARGEST_ATTRIBUTES.toKibibytes()) / 1024),
+  LARGEST_REQUEST.toMebibytes() + Math.ceil((MAX_PUSH_RECORDS * LARGEST_ATTRIBUTES.toKibibytes()) / 1024),
 );
 
-/** How late a record may reach its store. What a collector has queued for longer, the store refuses as too old. */
-export const LATEST_ARRIVAL = Duration.hours(6);
+/** How late a record may arrive at its store. A store refuses records that the Collector has queued for longer. */
+export const MAX_DELAY = Duration.hours(6);
 
 /**
- * Upper bounds of a histogram of durations, in seconds: from `first` to the longest task, which would else be hidden in the
- * bucket without a bound.
+ * Upper bounds of a histogram of durations, in seconds, from `first` to `longest`: durations above the last bound would all count
+ * as infinite.
  */
 export function durationBuckets(first: number, longest: Duration): readonly number[] {
   const last = longest.toSeconds();

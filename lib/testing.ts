@@ -2,15 +2,15 @@ import { App, Chart } from 'cdk8s';
 import { Component, type Shared } from './component.ts';
 import { type Manifest, manifests } from './render.ts';
 
-/** What the tests of this folder share. */
+/** Settings for the tests of this folder. */
 export const shared: Shared = {
   namespace: 'test',
   labels: { 'app.kubernetes.io/part-of': 'test' },
-  pull: 'Always',
+  imagePullPolicy: 'Always',
   disableResourceNameHashes: true,
 };
 
-/** The objects that `make` puts into the chart that it is given, by kind. */
+/** Renders the chart that `make` fills; returns its only object of a kind. */
 export function rendered(make: (chart: Chart) => void): (kind: string) => Manifest {
   const app = new App();
   make(new Chart(app, 'chart', shared));
@@ -22,6 +22,6 @@ export function rendered(make: (chart: Chart) => void): (kind: string) => Manife
   };
 }
 
-/** A component of that name. */
+/** A component with fixed properties. */
 export const component = (chart: Chart, name: string): Component =>
   new Component(chart, name, shared, { role: 'test', image: 'example.org/test:1.2' });

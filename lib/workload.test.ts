@@ -2,8 +2,8 @@ import { App, Chart, Duration, Size } from 'cdk8s';
 import { Cpu } from 'cdk8s-plus-27';
 import { expect, test } from 'vitest';
 import { Component } from './component.ts';
-import { config } from './config.ts';
-import { KEPT, persistentVolumeClaim, volumeClaimTemplate } from './disk.ts';
+import { configMap } from './config.ts';
+import { NEVER_PRUNE, persistentVolumeClaim, volumeClaimTemplate } from './disk.ts';
 import type { Mount } from './mount.ts';
 import { claimTemplates, manifests } from './render.ts';
 import { component, rendered, shared } from './testing.ts';
@@ -16,7 +16,7 @@ const shape = (...mounts: Mount[]) => ({
 });
 const selector = { 'app.kubernetes.io/name': 'a', 'app.kubernetes.io/instance': 'a' };
 
-test('a StatefulSet keeps its disks, needs no order and has a headless Service', () => {
+test('a StatefulSet retains its disks and starts its pods in parallel', () => {
   const of = rendered((chart) => {
     const a = component(chart, 'a');
     const service = a.serve({ http: 80 }, { name: 'a-members', headless: true });
@@ -34,12 +34,12 @@ test('a StatefulSet keeps its disks, needs no order and has a headless Service',
     persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Retain' },
     selector: { matchLabels: selector },
   });
-  // With every default of the API server. A template with a label of a release could never change.
+  // With the API server's defaults, and without labels: a version would change an immutable field with every release.
   expect(claimTemplates(of('StatefulSet'))).toEqual([
     {
       apiVersion: 'v1',
       kind: 'PersistentVolumeClaim',
-      metadata: { name: 'data', annotations: KEPT },
+      metadata: { name: 'data', annotations: NEVER_PRUNE },
       spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } }, volumeMode: 'Filesystem' },
       status: { phase: 'Pending' },
     },
@@ -48,7 +48,7 @@ test('a StatefulSet keeps its disks, needs no order and has a headless Service',
   expect(of('PodDisruptionBudget').spec).toMatchObject({ maxUnavailable: 1, selector: { matchLabels: selector } });
 });
 
-test('one pod has nothing to be spread from, no budget that would hold up a drain, and nothing to wait for', () => {
+test('a single pod has no spread constraints, no disruption budget and no preStop hook', () => {
   const of = rendered((chart) => deployment(component(chart, 'a'), { ...shape(), strategy: 'Recreate' }));
   expect(of('Deployment').spec).toMatchObject({ replicas: 1, strategy: { type: 'Recreate' } });
   expect(of('Deployment').spec.template.spec).not.toHaveProperty('topologySpreadConstraints');
@@ -56,18 +56,18 @@ test('one pod has nothing to be spread from, no budget that would hold up a drai
   expect(() => of('PodDisruptionBudget')).toThrow('0 objects of kind PodDisruptionBudget');
 });
 
-test('several pods are spread, softly, and replaced one by one', () => {
+test('several pods are spread where possible and replaced one by one', () => {
   const of = rendered((chart) => deployment(component(chart, 'a'), { ...shape(), strategy: 'RollingUpdate', replicas: 2 }));
   expect(of('Deployment').spec.strategy).toEqual({ type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } });
   expect(of('Deployment').spec.template.spec.affinity.podAntiAffinity).toHaveProperty('preferredDuringSchedulingIgnoredDuringExecution');
   expect(of('Deployment').spec.template.spec.topologySpreadConstraints[0]).toMatchObject({ whenUnsatisfiable: 'ScheduleAnyway' });
 });
 
-test('Deployments with a disk each are one set of pods: spread and budgeted together, and never all stopped at once', () => {
+test('Deployments with a disk each are spread together, share a budget and never stop all at once', () => {
   const app = new App();
   const chart = new Chart(app, 'chart', shared);
   const disks = [0, 1].map((index) => persistentVolumeClaim(chart, `a-${index}`, Size.gibibytes(1), shared));
-  deploymentPerDisk(component(chart, 'a'), disks, (disk) => shape(disk.at('/data')));
+  deploymentPerDisk(component(chart, 'a'), disks, (disk) => shape(disk.mount('/data')));
   const all = [...manifests(app).values()].flat();
   const [first, second] = all.filter(({ kind }) => kind === 'Deployment');
   const everyPod = { matchLabels: { 'app.kubernetes.io/name': 'a' } };
@@ -85,30 +85,30 @@ test('Deployments with a disk each are one set of pods: spread and budgeted toge
   expect(budgets.map(({ spec }) => spec.selector)).toEqual([everyPod]);
 });
 
-test('a second pod changes nothing of the first', () => {
+test('a second replica does not change the pod template', () => {
   const template = (replicas: number) =>
     rendered((chart) => deployment(component(chart, 'a'), { ...shape(), strategy: 'RollingUpdate', replicas }))('Deployment').spec.template;
   expect(template(2)).toEqual(template(1));
 });
 
-test('the number of pods is left out where something else decides it', () => {
-  const of = rendered((chart) => deployment(component(chart, 'a'), { ...shape(), strategy: 'RollingUpdate', scaled: true }));
+test('an autoscaled Deployment has no number of replicas', () => {
+  const of = rendered((chart) => deployment(component(chart, 'a'), { ...shape(), strategy: 'RollingUpdate', autoscaled: true }));
   expect(of('Deployment').spec).not.toHaveProperty('replicas');
 });
 
-test('what a checker must not ask of a single pod is said where it looks', () => {
+test('a Deployment with `Recreate` is exempt from kube-score’s checks of replicas', () => {
   const single = rendered((chart) => deployment(component(chart, 'a'), { ...shape(), strategy: 'Recreate' }));
   expect(single('Deployment').metadata.annotations).toEqual({ 'kube-score/ignore': 'deployment-strategy,deployment-replicas' });
   const several = rendered((chart) => deployment(component(chart, 'a'), { ...shape(), strategy: 'RollingUpdate' }));
   expect(several('Deployment').metadata.annotations).toBeUndefined();
 });
 
-test('why a Secret is in a variable is said where checkov looks, after what is said of loaded images', () => {
+test('checkov’s exceptions are numbered: first the loaded images, then the Secrets in variables', () => {
   const reason = 'the program reads no file';
-  const annotations = (pull: 'Always' | 'IfNotPresent') => {
+  const annotations = (imagePullPolicy: 'Always' | 'IfNotPresent') => {
     const of = rendered((chart) => {
-      const a = new Component(chart, 'a', { ...shared, pull }, { role: 'test', image: 'example.org/a:1' });
-      statefulSet(a, { ...shape(), service: a.serve({ http: 80 }, { headless: true }), secretVariables: reason });
+      const a = new Component(chart, 'a', { ...shared, imagePullPolicy }, { role: 'test', image: 'example.org/a:1' });
+      statefulSet(a, { ...shape(), service: a.serve({ http: 80 }, { headless: true }), secretEnvReason: reason });
     });
     return of('StatefulSet').metadata.annotations;
   };
@@ -119,16 +119,16 @@ test('why a Secret is in a variable is said where checkov looks, after what is s
   });
 });
 
-test('a Job that runs once leaves its pod, and is not tried again', () => {
+test('a Job with a deadline is not retried and keeps its failed pod', () => {
   const of = rendered((chart) => job(component(chart, 'a'), shape(), Duration.minutes(1)));
   expect(of('Job').spec).toMatchObject({ backoffLimit: 0, activeDeadlineSeconds: 60, template: { spec: { restartPolicy: 'Never' } } });
 });
 
-test('a Job is named by what it runs', () => {
+test('the name of a Job depends on its pod', () => {
   const name = (text: string) =>
     rendered((chart) => {
       const a = component(chart, 'a');
-      job(a, shape(config(a, () => ({ script: text })).at('/opt')));
+      job(a, shape(configMap(a, () => ({ script: text })).mount('/opt')));
     })('Job').metadata.name;
   expect(name('x')).toMatch(/^a-[0-9a-f]{8}$/);
   expect(name('x')).toBe(name('x'));

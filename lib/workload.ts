@@ -1,53 +1,51 @@
 import { Duration } from 'cdk8s';
 import { k8s } from 'cdk8s-plus-27';
-import type { Component, Served } from './component.ts';
+import type { Component, Service } from './component.ts';
 import { hash } from './config.ts';
-import { type Disk, storedTemplate } from './disk.ts';
+import { completeTemplate, type Disk } from './disk.ts';
 import { type PodShape, pod } from './pod.ts';
 
 interface Replicated extends PodShape {
-  /** How many pods. @default 1 */
+  /** Number of pods. @default 1 */
   readonly replicas?: number;
-  /** Why the program cannot read its Secrets from files. @default - it does */
-  readonly secretVariables?: string;
+  /** Why the program needs Secrets in environment variables. @default - it reads files */
+  readonly secretEnvReason?: string;
 }
 
-/** The pods that keep a disk of their own each. */
+/** Pods with a disk each. */
 export interface StatefulSetShape extends Replicated {
   /** The headless Service that names the pods. */
-  readonly service: Served<string>;
-  /** Members of a quorum never share a node. @default - spread where possible */
+  readonly service: Service;
+  /** Never schedules two pods on one node, as a quorum needs. @default false, spreads them where possible */
   readonly requireAntiAffinity?: boolean;
 }
 
-/** A StatefulSet of the component's name. Everything but replicas and the pod is immutable once it holds data. */
+/** A StatefulSet with the component's name. Kubernetes refuses changes to all but its replicas and its pod template. */
 export function statefulSet(component: Component, shape: StatefulSetShape): void {
   const { replicas = 1 } = shape;
+  const template = pod(component, shape, component.name);
   const claims = shape.containers
     .flatMap((container) => container.mounts ?? [])
-    .flatMap((mount) => (mount.claim ? [storedTemplate(mount.name, mount.claim)] : []));
+    .flatMap((mount) => (mount.claim ? [completeTemplate(mount.name, mount.claim)] : []));
   const props: k8s.KubeStatefulSetProps = {
     metadata: metadata(component, component.name, component.name, shape),
     spec: {
       serviceName: shape.service.name,
       replicas,
-      // Nothing here needs an order, and OrderedReady waits for ever on a broken revision (kubernetes#67250).
+      // No pod needs an order, and OrderedReady never replaces a broken revision (kubernetes#67250).
       podManagementPolicy: 'Parallel',
       updateStrategy: { type: 'RollingUpdate' },
       revisionHistoryLimit: 3,
       persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Retain' },
-      selector: { matchLabels: component.selector() },
-      template:
-        replicas > 1
-          ? spread(pod(component, shape, component.name), component.selector(), shape.requireAntiAffinity)
-          : pod(component, shape, component.name),
+      selector: { matchLabels: component.workloadSelector() },
+      template: replicas > 1 ? spread(template, component.workloadSelector(), shape.requireAntiAffinity) : template,
     },
   };
   new StatefulSetWithClaims(component, 'workload', props, claims);
-  if (replicas > 1) budget(component, component.name, component.selector());
+  if (replicas > 1) budget(component, component.name, component.workloadSelector());
 }
 
-/** A StatefulSet with whole claim templates: the API classes drop their apiVersion, kind and status. */
+/** A StatefulSet with complete claim templates: the API classes drop their apiVersion, kind and status. */
 class StatefulSetWithClaims extends k8s.KubeStatefulSet {
   constructor(
     component: Component,
@@ -65,70 +63,71 @@ class StatefulSetWithClaims extends k8s.KubeStatefulSet {
   }
 }
 
-/** Pods without a disk of their own. */
+/** Interchangeable pods. */
 export interface DeploymentShape extends Replicated {
-  /** The workload's name. @default - the component's */
+  /** Name of the Deployment. @default - the component's */
   readonly name?: string;
-  /** How pods are replaced: `RollingUpdate` starts the new one first; `Recreate` never has two, as one disk or one clock demands. */
+  /** `RollingUpdate` starts the new pod first; `Recreate` never runs two pods. */
   readonly strategy: 'RollingUpdate' | 'Recreate';
-  /** Something else decides how many pods there are. @default false */
-  readonly scaled?: boolean;
-  /** Which one this is of several Deployments that do the same work. @default - it is the only one */
-  readonly sibling?: { readonly index: number; readonly of: number };
+  /** An autoscaler sets the number of pods. @default false */
+  readonly autoscaled?: boolean;
+  /** Seconds that a terminating pod continues to serve. @default 0 */
+  readonly preStopSleep?: number;
+  /** Labels of the pods among which these are spread over nodes and zones. @default - with `RollingUpdate`, those of the Deployment */
+  readonly spreadAmong?: Record<string, string>;
 }
 
-/** A Deployment. */
+/** Creates a Deployment. */
 export function deployment(component: Component, shape: DeploymentShape): void {
-  const { name = component.name, replicas = 1, sibling = { index: 0, of: 1 } } = shape;
-  const selector = component.selector(name);
-  // A change of the manifests replaces all siblings at once. Each keeps serving until those before it are back:
-  // kube-proxy sends traffic to pods that are stopping as long as no other is ready.
-  const wait = sibling.of > 1 ? ENDPOINT_REMOVAL + sibling.index * RESTART : 0;
-  const template = pod(component, { ...shape, grace: Duration.seconds(shape.grace.toSeconds() + wait) }, name);
+  const { name = component.name, replicas = 1, strategy, preStopSleep = 0 } = shape;
+  const selector = component.workloadSelector(name);
+  // Also with one replica: scaling to two must not change the template, which would replace the first pod.
+  const spreadAmong = shape.spreadAmong ?? (strategy === 'RollingUpdate' ? selector : undefined);
+  const template = pod(component, { ...shape, grace: Duration.seconds(shape.grace.toSeconds() + preStopSleep) }, name);
   const props: k8s.KubeDeploymentProps = {
-    metadata: metadata(component, name, name, shape, shape.strategy === 'Recreate' ? ['deployment-strategy', 'deployment-replicas'] : []),
+    metadata: metadata(component, name, name, shape, strategy === 'Recreate' ? ['deployment-strategy', 'deployment-replicas'] : []),
     spec: {
-      ...(!shape.scaled && { replicas }),
+      ...(!shape.autoscaled && { replicas }),
       revisionHistoryLimit: 3,
       strategy:
-        shape.strategy === 'Recreate'
+        strategy === 'Recreate'
           ? { type: 'Recreate' }
           : {
               type: 'RollingUpdate',
               rollingUpdate: { maxSurge: k8s.IntOrString.fromNumber(1), maxUnavailable: k8s.IntOrString.fromNumber(0) },
             },
       selector: { matchLabels: selector },
-      // Also with one replica: scaling to two must not change the template, which would replace the first pod.
-      template:
-        sibling.of > 1 ? spread(template, component.everyPod) : shape.strategy === 'RollingUpdate' ? spread(template, selector) : template,
+      template: spreadAmong ? spread(template, spreadAmong) : template,
     },
   };
-  if (wait > 0) new DeploymentWithPreStopSleep(component, `workload-${name}`, props, wait);
+  if (preStopSleep > 0) new DeploymentWithPreStopSleep(component, `workload-${name}`, props, preStopSleep);
   else new k8s.KubeDeployment(component, `workload-${name}`, props);
   if (replicas > 1) budget(component, name, selector);
 }
 
 /**
- * Deployments of one pod each, one for each disk, all behind the component's Services: the pods of a single Deployment would have
- * to share one disk.
+ * A Deployment with one pod for each disk, all behind the component's Services: the pods of a single Deployment would share one disk.
+ * A change of the manifests replaces all of them at once. Each pod therefore serves until the pods before it have restarted: kube-proxy
+ * sends traffic to terminating pods while no other pod is ready.
  */
 export function deploymentPerDisk(component: Component, disks: readonly Disk[], shape: (disk: Disk) => PodShape): void {
+  const several = disks.length > 1;
   for (const [index, disk] of disks.entries())
     deployment(component, {
       ...shape(disk),
       name: `${component.name}-${index}`,
       strategy: 'Recreate',
-      sibling: { index, of: disks.length },
+      ...(several && { preStopSleep: ENDPOINT_REMOVAL + index * RESTART, spreadAmong: component.podSelector }),
     });
-  if (disks.length > 1) budget(component, component.name, component.everyPod);
+  if (several) budget(component, component.name, component.podSelector);
 }
 
-/** Seconds until no node sends traffic to a pod that is stopping, where there is another. */
+/** Seconds until all nodes have removed a terminating pod from their routes. */
 const ENDPOINT_REMOVAL = 5;
-/** Seconds in which a pod stops and its successor is ready. */
+/** Seconds until the successor of a terminating pod is ready. */
 const RESTART = 30;
 
-/** A Deployment whose pods keep serving for some seconds after they were told to stop. */
+/** A Deployment whose pods sleep before SIGTERM. */
 class DeploymentWithPreStopSleep extends k8s.KubeDeployment {
   constructor(
     component: Component,
@@ -139,7 +138,7 @@ class DeploymentWithPreStopSleep extends k8s.KubeDeployment {
     super(component, id, props);
   }
 
-  /** The API classes are those of Kubernetes 1.27, which drop a preStop hook that sleeps (1.30). */
+  /** The API classes are those of Kubernetes 1.27, which drop the `sleep` of preStop (1.30). */
   override toJson(): ReturnType<k8s.KubeDeployment['toJson']> {
     const json = super.toJson();
     for (const container of json.spec.template.spec.containers) container.lifecycle = { preStop: { sleep: { seconds: this.seconds } } };
@@ -148,45 +147,45 @@ class DeploymentWithPreStopSleep extends k8s.KubeDeployment {
 }
 
 /**
- * A Job whose name ends in a fingerprint of its pod: an unchanged one is left alone, a changed one is a new Job.
- * `once`: its first end is its last, and it takes no longer than that.
+ * A Job whose name ends in a hash of its pod, so that a changed pod is a new Job.
+ * With a `deadline` it runs once and may take that long; otherwise it is retried until it succeeds.
  */
-export function job(component: Component, shape: PodShape, once?: Duration): void {
-  // A pod that failed for good stays, with its log, unless it is started again in place.
-  const template = pod(component, shape, component.name, once ? 'Never' : 'OnFailure');
+export function job(component: Component, shape: PodShape, deadline?: Duration): void {
+  // With `Never`, a failed pod and its log remain.
+  const template = pod(component, shape, component.name, deadline ? 'Never' : 'OnFailure');
   const checksums = shape.containers.flatMap(({ mounts = [] }) => mounts.map(({ checksum }) => checksum?.()));
   const name = `${component.name}-${hash([template.metadata?.labels, template.spec, checksums]).slice(0, 8)}`;
   new k8s.KubeJob(component, 'workload', {
     metadata: metadata(component, name, component.name, shape),
-    spec: once
-      ? { backoffLimit: 0, activeDeadlineSeconds: once.toSeconds(), template }
-      : // With the growing pause between two tries, this lasts for an hour: longer than any component's first start.
+    spec: deadline
+      ? { backoffLimit: 0, activeDeadlineSeconds: deadline.toSeconds(), template }
+      : // With exponential back-off, 15 retries take about an hour: longer than any component's first start.
         { backoffLimit: 15, template },
   });
 }
 
-/** A workload's metadata, with the checks that do not fit it where kube-score and checkov look for their exceptions. */
+/** A workload's metadata, with annotations for the checks of kube-score and checkov that do not apply to it. */
 function metadata(
   component: Component,
   name: string,
   instance: string,
-  { secretVariables, group = 10_001 }: Pick<Replicated, 'secretVariables' | 'group'>,
-  score: readonly string[] = [],
+  { secretEnvReason, group = 10_001 }: Pick<Replicated, 'secretEnvReason' | 'group'>,
+  scoreExceptions: readonly string[] = [],
 ): k8s.ObjectMeta {
-  const loaded = component.shared.pull === 'IfNotPresent';
+  const loaded = component.shared.imagePullPolicy === 'IfNotPresent';
   const ignored = [
-    ...score,
-    // kube-score wants group numbers that no node uses.
+    ...scoreExceptions,
+    // kube-score requires group ids that no node uses.
     ...(group > 10_000 ? [] : ['container-security-context-user-group-id']),
     ...(loaded ? ['container-image-pull-policy'] : []),
   ];
   const skipped = [
     ...(loaded ? ['CKV_K8S_15=the images are loaded into the nodes and their tags are pinned'] : []),
-    ...(secretVariables ? [`CKV_K8S_35=${secretVariables}`] : []),
+    ...(secretEnvReason ? [`CKV_K8S_35=${secretEnvReason}`] : []),
   ];
   const annotations = {
     ...(ignored.length > 0 && { 'kube-score/ignore': ignored.join(',') }),
-    ...Object.fromEntries(skipped.map((exception, at) => [`checkov.io/skip${at + 1}`, exception])),
+    ...Object.fromEntries(skipped.map((exception, index) => [`checkov.io/skip${index + 1}`, exception])),
   };
   return { ...component.metadata(name, instance), ...(Object.keys(annotations).length > 0 && { annotations }) };
 }
@@ -196,7 +195,7 @@ function budget(component: Component, name: string, matchLabels: Record<string, 
     metadata: component.metadata(name, name),
     spec: {
       maxUnavailable: k8s.IntOrString.fromNumber(1),
-      // A pod that is broken anyway does not hold up a drain.
+      // A pod that is not ready must not block a drain.
       unhealthyPodEvictionPolicy: 'AlwaysAllow',
       selector: { matchLabels },
     },
@@ -216,7 +215,7 @@ function spread(template: k8s.PodTemplateSpec, matchLabels: Record<string, strin
           ? { requiredDuringSchedulingIgnoredDuringExecution: [host] }
           : { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, podAffinityTerm: host }] },
       },
-      // A cluster without zones is one zone.
+      // Has no effect in a cluster without zones.
       topologySpreadConstraints: [
         { maxSkew: 1, topologyKey: 'topology.kubernetes.io/zone', whenUnsatisfiable: 'ScheduleAnyway', labelSelector },
       ],

@@ -2,7 +2,7 @@ import { App, Chart, Duration, Size } from 'cdk8s';
 import { Cpu, k8s } from 'cdk8s-plus-27';
 import { Construct } from 'constructs';
 import { describe, expect, test } from 'vitest';
-import { config, yaml } from '../lib/config.ts';
+import { configMap, yaml } from '../lib/config.ts';
 import { persistentVolumeClaim, volumeClaimTemplate } from '../lib/disk.ts';
 import { http, tcp } from '../lib/pod.ts';
 import { type Manifest, manifests } from '../lib/render.ts';
@@ -51,8 +51,8 @@ function good(): Map<string, Manifest[]> {
   });
 
   const client = component(chart, 'client');
-  const [server6379, store] = [client.connect(service.at.redis), client.connectExternal({ host: 's3.example.org', port: 443 })];
-  const files = config(client, () => ({
+  const [server6379, store] = [client.connect(service.endpoints.redis), client.connectExternal({ host: 's3.example.org', port: 443 })];
+  const files = configMap(client, () => ({
     'client.yaml': yaml({
       listen: '0.0.0.0:8080',
       server: server6379,
@@ -73,8 +73,8 @@ function good(): Map<string, Manifest[]> {
         ports: { http: 8080 },
         resources,
         mounts: [
-          files.at('/etc/client'),
-          persistentVolumeClaim(new Construct(chart, 'disks'), 'client', Size.gibibytes(1), shared).at('/state'),
+          files.mount('/etc/client'),
+          persistentVolumeClaim(new Construct(chart, 'disks'), 'client', Size.gibibytes(1), shared).mount('/state'),
         ],
         readiness: http('/ready', 'http'),
         liveness: tcp('http'),
@@ -84,8 +84,8 @@ function good(): Map<string, Manifest[]> {
 
   const watcher = component(chart, 'watcher');
   const targets = [0, 1, 2].map((ordinal) => `server-${ordinal}.server:9121`);
-  watcher.connect(service.at.metrics);
-  const scrape = config(watcher, () => ({ 'prometheus.yaml': yaml({ scrape_configs: [{ static_configs: [{ targets }] }] }) }));
+  watcher.connect(service.endpoints.metrics);
+  const scrape = configMap(watcher, () => ({ 'prometheus.yaml': yaml({ scrape_configs: [{ static_configs: [{ targets }] }] }) }));
   deployment(watcher, {
     ...common,
     strategy: 'RollingUpdate',
@@ -95,7 +95,7 @@ function good(): Map<string, Manifest[]> {
         image,
         ports: { web: 9090 },
         resources,
-        mounts: [scrape.at('/etc/watcher')],
+        mounts: [scrape.mount('/etc/watcher')],
         readiness: http('/ready', 'web'),
         liveness: tcp('web'),
       },
@@ -138,7 +138,7 @@ test('a valid platform has no findings', () => {
   expect(findings(() => undefined)).toEqual([]);
 });
 
-const configMap = (name: string, content: object) => ({ kind: 'ConfigMap', metadata: { name }, data: { [`${name}.yaml`]: yaml(content) } });
+const fileOf = (name: string, content: object) => ({ kind: 'ConfigMap', metadata: { name }, data: { [`${name}.yaml`]: yaml(content) } });
 
 /** Adds a collector with such a queue before Loki, and a Loki with such a configuration. */
 const telemetry =
@@ -146,10 +146,7 @@ const telemetry =
   (_, objects) => {
     const protocols = { grpc: {}, http: { max_request_body_size: 4194304 } };
     const exporters = { 'otlp_http/loki': { endpoint: 'http://loki:3100/otlp', sending_queue: queue } };
-    objects.push(
-      configMap('collector', { receivers: { otlp: { protocols } }, exporters }),
-      configMap('loki', { schema_config: {}, ...loki }),
-    );
+    objects.push(fileOf('collector', { receivers: { otlp: { protocols } }, exporters }), fileOf('loki', { schema_config: {}, ...loki }));
   };
 
 /** Adds a collector that accepts and passes on requests of so many MiB, and a Tempo with such a configuration. */
@@ -158,10 +155,7 @@ const traces =
   (_, objects) => {
     const protocols = { grpc: { max_recv_msg_size_mib: mebibytes } };
     const exporters = { 'otlp_grpc/tempo': { endpoint: 'tempo:4317', sending_queue: {} } };
-    objects.push(
-      configMap('collector', { receivers: { otlp: { protocols } }, exporters }),
-      configMap('tempo', { live_store: {}, ...tempo }),
-    );
+    objects.push(fileOf('collector', { receivers: { otlp: { protocols } }, exporters }), fileOf('tempo', { live_store: {}, ...tempo }));
   };
 
 /** For each rule: a fault, how to make it, and its line. */

@@ -31,7 +31,7 @@ const base = {
 const dev: Settings = {
   ...base,
   // kind and similar clusters load images into the node; no registry has them.
-  shared: { ...base.shared, namespace: 'platform-dev', pull: 'IfNotPresent' },
+  shared: { ...base.shared, namespace: 'platform-dev', imagePullPolicy: 'IfNotPresent' },
   setup: { quota: { cpu: units(2), memory: gibibytes(5), disk: gibibytes(32) } },
   arangodb: { ...base.arangodb, disk: gibibytes(4), resources: resources(millis(150), gibibytes(1)) },
   redis: { maxmemory: mebibytes(96), cpu: millis(50), disk: gibibytes(1) },
@@ -56,7 +56,7 @@ const store = { region: 'eu-central-1', endpoint: { host: 's3.eu-central-1.amazo
 /** Production: replicas where the program supports them, and object storage. */
 const prod: Settings = {
   ...base,
-  shared: { ...base.shared, namespace: 'platform', pull: 'Always' },
+  shared: { ...base.shared, namespace: 'platform', imagePullPolicy: 'Always' },
   externalSecrets: { from: 'store', store: { kind: 'ClusterSecretStore', name: 'platform' }, prefix: 'platform/' },
   setup: { quota: { cpu: units(16), memory: gibibytes(48), disk: gibibytes(400) } },
   arangodb: { ...base.arangodb, disk: gibibytes(100), resources: resources(units(2), gibibytes(8)) },

@@ -20,14 +20,14 @@ const mutations: Readonly<Record<string, readonly (readonly [what: string, from:
       "secret.mount('root-password', 'password')",
     ],
     ['a renamed key', "secret.path('metrics-password')", "secret.path('password')"],
-    ['a Job without its script', "mounts: [script.at('/opt/platform'), ", 'mounts: ['],
-    ['a host by hand', '`http://${maker.connect(service.at.arangodb)}`', "'http://arangodb:8529'"],
+    ['a Job without its script', "mounts: [script.mount('/opt/platform'), ", 'mounts: ['],
+    ['a host by hand', '`http://${maker.connect(service.endpoints.arangodb)}`', "'http://arangodb:8529'"],
     ['a probe of an unknown port', "liveness: tcp('arangodb')", "liveness: tcp('http')"],
   ],
   'charts/redis.ts': [
     ['no disk', "...(disk ? [volumeClaimTemplate('/data', 'data', disk, shared)] : [])", ''],
     ['another claim', "volumeClaimTemplate('/data', 'data',", "volumeClaimTemplate('/data', 'store',"],
-    ['a config in another folder', "file.at('/etc/redis')", "file.at('/etc/redis.d')"],
+    ['a config in another folder', "file.mount('/etc/redis')", "file.mount('/etc/redis.d')"],
     ['an exporter that uses another port', '`redis://localhost:${PORTS.redis}`', "'redis://localhost:6380'"],
     ['a Service that is not headless', 'component.serve(PORTS, { headless: true })', 'component.serve(PORTS)'],
     ['a grace period too short to save', 'disk ? 30 + Math.ceil(maxmemory / 20) : 30', '5'],
@@ -47,7 +47,7 @@ const mutations: Readonly<Record<string, readonly (readonly [what: string, from:
     ['servers under another Service', '      service: members,', '      service: api,'],
   ],
   'charts/tempo.ts': [
-    ['a disk that is not mounted', "props.storage.at('/var/tempo'), ", ''],
+    ['a disk that is not mounted', "props.storage.mount('/var/tempo'), ", ''],
     ['remote write to a wrong port', '`http://${metricStore}/api/v1/write`', "'http://prometheus:9091/api/v1/write'"],
     ['a rollout with two Tempos', "strategy: 'Recreate'", "strategy: 'RollingUpdate'"],
     ['a receiver on a port that is not declared', "`0.0.0.0:${PORTS['otlp-grpc']}`", "'0.0.0.0:4327'"],
@@ -84,18 +84,18 @@ const mutations: Readonly<Record<string, readonly (readonly [what: string, from:
     ['a uid that is not provisioned', "serviceMap: { datasourceUid: 'prometheus' }", "serviceMap: { datasourceUid: 'prom' }"],
   ],
   'charts/grafana.ts': [
-    ['dashboards that are not mounted', "            dashboards.at('/etc/grafana/dashboards'),\n", ''],
+    ['dashboards that are not mounted', "            dashboards.mount('/etc/grafana/dashboards'),\n", ''],
     ['two Grafanas on one SQLite', "strategy: 'Recreate'", "strategy: 'RollingUpdate'"],
     ['a password in a variable', "GF_USERS_ALLOW_SIGN_UP: 'false'", "GF_USERS_ALLOW_SIGN_UP: 'false', GF_SECURITY_ADMIN_PASSWORD: 'admin'"],
   ],
   'charts/celery/app.ts': [
-    ['a worker without the module', 'return [module.at(MODULE), ', 'return ['],
+    ['a worker without the module', 'return [module.mount(MODULE), ', 'return ['],
     ['a broker on another port', '@${component.connect(endpoint)}/${index}`', '@${endpoint.host}:6380/${index}`'],
     ['a database without a connection', '`http://${component.connect(database.endpoint)}`', '`http://${database.endpoint.host}:8529`'],
   ],
   'charts/celery-beat.ts': [
     ['a beat that overlaps', "strategy: 'Recreate'", "strategy: 'RollingUpdate'"],
-    ['a schedule off its disk', ', props.storage.at(STATE)]', ']'],
+    ['a schedule off its disk', ', props.storage.mount(STATE)]', ']'],
   ],
   'charts/celery-worker.ts': [
     ['a grace period too short for the longest task', 'grace: Duration.seconds(longest + 30)', 'grace: Duration.seconds(30)'],

@@ -1,7 +1,7 @@
 import { type Duration, Size } from 'cdk8s';
 import type { k8s } from 'cdk8s-plus-27';
 import type { Component, Endpoint } from '../../lib/component.ts';
-import { config } from '../../lib/config.ts';
+import { configMap } from '../../lib/config.ts';
 import { emptyDir, memoryDir } from '../../lib/disk.ts';
 import type { Mount } from '../../lib/mount.ts';
 import { shell } from '../../lib/pod.ts';
@@ -37,7 +37,7 @@ export interface AppProps extends AppSettings {
 }
 
 /** Why the pods of the app have Secrets in variables. */
-export const SECRET_VARIABLES = 'the app is promised its passwords in variables, as docs/your-app.md lists them';
+export const SECRET_ENV_REASON = 'the app is promised its passwords in variables, as docs/your-app.md lists them';
 
 const PROBES = '/run/platform';
 const MODULE = '/opt/platform';
@@ -85,8 +85,8 @@ export function appEnv(component: Component, props: AppProps): Record<string, st
 
 /** The module that the chart brings along, the folder of its files, and a /tmp on the read-only root. */
 export function appMounts(component: Component): readonly Mount[] {
-  const module = config(component, () => ({ 'platform_probes.py': probes }), `${component.name}-probes`);
-  return [module.at(MODULE), memoryDir(PROBES, 'probes', Size.mebibytes(1)), emptyDir('/tmp', 'tmp', Size.mebibytes(128))];
+  const module = configMap(component, () => ({ 'platform_probes.py': probes }), `${component.name}-probes`);
+  return [module.mount(MODULE), memoryDir(PROBES, 'probes', Size.mebibytes(1)), emptyDir('/tmp', 'tmp', Size.mebibytes(128))];
 }
 
 /**

@@ -1,5 +1,5 @@
 import { Size } from 'cdk8s';
-import { goMemory } from '../../lib/pod.ts';
+import { goMemoryLimit } from '../../lib/pod.ts';
 
 /** MiB of one data source plugin: 22 to 38 in a public measurement of Grafana 13.2.3. */
 const PLUGIN = 38;
@@ -9,5 +9,5 @@ const PLUGIN = 38;
  * Each plugin is a process of its own, and since 12.4 Grafana does not pass it this variable: its memory is set aside first.
  */
 export function grafanaMemory(limit: Size, plugins: number): { readonly GOMEMLIMIT: string } {
-  return goMemory(Size.mebibytes(limit.toMebibytes() - plugins * PLUGIN));
+  return goMemoryLimit(Size.mebibytes(limit.toMebibytes() - plugins * PLUGIN));
 }
