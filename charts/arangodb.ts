@@ -18,8 +18,8 @@ const PORTS = { arangodb: 8529 };
 const DATA = '/var/lib/arangodb3';
 
 /**
- * No user of a database may run JavaScript in the server, where it could read files and variables: not in transactions, tasks,
- * functions of AQL or Foxx services. What the web interface runs sees no file but its own, and of the variables the host's name.
+ * Database users cannot run JavaScript in the server, where it could read files and variables: not in transactions, tasks, AQL functions
+ * or Foxx services. The JavaScript of the web interface can read only its own files and the variable HOSTNAME.
  */
 const NO_JAVASCRIPT = [
   '--javascript.transactions=false',
@@ -35,24 +35,26 @@ const NO_JAVASCRIPT = [
 
 export interface ArangoDBSettings {
   readonly resources: Resources;
+  /** Size of its disk. */
   readonly disk: Size;
-  /** The app's database and the user that owns it; the Job makes both. */
+  /** The app's database, which the bootstrap Job creates. */
   readonly database: string;
+  /** The user that owns it. */
   readonly username: string;
-  /** Moves the data to the image's release, once, instead of serving it: see docs/arangodb-3.12.md. @default - it serves */
+  /** Stops the server and upgrades the data to the image's release: see docs/arangodb-3.12.md. @default - the server runs */
   readonly upgrade?: true;
-  /** ArangoDB 3.12 has a licence, under which its data may exceed 100 GiB. @default - an alert comes at 80 GiB */
+  /** ArangoDB 3.12 has a licence for more than 100 GiB of data. @default - an alert fires at 80 GiB */
   readonly licensed?: true;
 }
 
 interface ArangoDBProps extends ArangoDBSettings {
   readonly image: string;
-  /** Any image with python3 3.9 or later: the app's own has it. */
+  /** Any image with Python 3.9 or later, such as the app's. */
   readonly python: string;
   readonly secret: SecretRef<'root-password' | 'password' | 'metrics-password'>;
 }
 
-/** What an app needs to open its database. */
+/** The app's database and its credentials. */
 export interface ArangoDatabase {
   readonly endpoint: Endpoint<'arangodb'>;
   readonly database: string;
@@ -60,20 +62,20 @@ export interface ArangoDatabase {
   readonly secret: SecretRef<'root-password' | 'password'>;
 }
 
-/** One ArangoDB server, and the Job that makes the app's database and users in it. */
+/** One ArangoDB server, and the Job that creates the app's database and users. */
 export class ArangoDB extends Chart {
   /** Seconds that it needs to stop without losing data. */
   static readonly minimumGrace = 60;
   readonly app: ArangoDatabase;
   readonly metrics: ScrapeTarget;
-  /** Alerts that only some releases need. */
+  /** Alerts that only some releases need. Empty for the others. */
   readonly alerts: readonly RuleGroup[];
 
   constructor(scope: Construct, id: string, shared: Shared, props: ArangoDBProps) {
     super(scope, id, shared);
     const { database, username, secret, resources } = props;
     const component = new Component(this, id, shared, { role: 'database', image: props.image });
-    // A busy or failed server answers its readiness probe with 503: its metrics must be found then above all.
+    // Prometheus must find a server that is not ready, because it is busy or failed.
     const service = component.serve(PORTS, { headless: true, publishNotReadyAddresses: true });
 
     const { detected, options } = memory(resources.memory);
@@ -87,53 +89,53 @@ export class ArangoDB extends Chart {
       ...options,
     ];
     const env = {
-      // arangod sizes its caches by the node's memory and threads by its cores unless told the pod's.
+      // Otherwise arangod sizes its caches and threads by the node's memory and cores.
       ARANGODB_OVERRIDE_DETECTED_TOTAL_MEMORY: detected,
       ARANGODB_OVERRIDE_DETECTED_NUMBER_OF_CORES: `${Math.ceil(cpuLimit(resources.cpu) / 1000)}`,
-      // Interleaved memory needs a capability that the container does not have.
+      // Interleaving memory requires a capability that the container lacks.
       NUMA: 'disable',
     };
     const mounts = [
-      // Foxx is off: nothing is installed here.
+      // arangod requires the folder; Foxx is disabled.
       emptyDir('/var/lib/arangodb3-apps', 'apps', Size.mebibytes(64)),
       emptyDir('/tmp', 'tmp', Size.mebibytes(64)),
     ];
     statefulSet(component, {
       service,
       priority: 'data',
-      // Only the upgrade may mount the disk while it runs.
+      // The upgrade needs the disk for itself.
       replicas: props.upgrade ? 0 : 1,
       // RocksDB flushes on SIGTERM.
       grace: Duration.minutes(2),
-      // The image's own files are for any user of group 0.
+      // The image's files belong to group 0.
       group: 0,
-      secretEnvReason: 'arangod reads the password that it sets at every start from a variable',
+      secretEnvReason: 'arangod reads the root password from a variable at every start',
       containers: [
         {
           name: 'arangodb',
           image: props.image,
           args,
           env: {
-            // The image's entrypoint makes no database without it.
+            // The image's entrypoint requires it to create the database.
             ARANGO_ROOT_PASSWORD: secret.env('root-password'),
-            // arangod sets root's password at every start, before it serves. Otherwise an interrupted first start leaves it empty.
+            // Sets root's password at every start: an interrupted first start would otherwise leave it empty.
             ARANGODB_DEFAULT_ROOT_PASSWORD: secret.env('root-password'),
             ...env,
           },
           ports: PORTS,
           resources,
           mounts: [volumeClaimTemplate(DATA, 'data', props.disk, shared), ...mounts],
-          // The one path that answers without a login and reports whether requests are served; recovery may replay for half an hour.
+          // The only path that reports availability without a login. Recovery may take 30 minutes.
           startup: { ...http('/_admin/server/availability', 'arangodb'), periodSeconds: 5, failureThreshold: 360 },
           readiness: http('/_admin/server/availability', 'arangodb'),
-          // Availability turns 503 when the server is busy: no reason to kill it.
+          // A busy server answers /availability with 503, and must not be restarted.
           liveness: tcp('arangodb'),
         },
       ],
     });
 
     if (props.upgrade) {
-      // arangod upgrades the data and exits. It fails while the former server still holds RocksDB's lock, and the Job tries again.
+      // arangod upgrades the data and exits. It fails while the old server still holds RocksDB's lock, and the Job retries.
       job(new Component(this, `${id}-upgrade`, shared, { role: 'upgrade', image: props.image }), {
         priority: 'data',
         grace: Duration.minutes(2),
@@ -151,9 +153,9 @@ export class ArangoDB extends Chart {
       });
     }
 
-    const maker = new Component(this, `${id}-bootstrap`, shared, { role: 'bootstrap', image: props.python });
-    const script = configMap(maker, () => ({ 'bootstrap.py': bootstrap }));
-    job(maker, {
+    const bootstrapper = new Component(this, `${id}-bootstrap`, shared, { role: 'bootstrap', image: props.python });
+    const script = configMap(bootstrapper, () => ({ 'bootstrap.py': bootstrap }));
+    job(bootstrapper, {
       priority: 'data',
       grace: Duration.seconds(5),
       containers: [
@@ -162,7 +164,7 @@ export class ArangoDB extends Chart {
           image: props.python,
           command: ['python3', '-I', '-B', '/opt/platform/bootstrap.py'],
           env: {
-            ARANGO_URL: `http://${maker.connect(service.endpoints.arangodb)}`,
+            ARANGO_URL: `http://${bootstrapper.connect(service.endpoints.arangodb)}`,
             ARANGO_DATABASE: database,
             ARANGO_USERNAME: username,
             CREDENTIALS: `/run/secrets/${secret.name}`,
@@ -173,7 +175,7 @@ export class ArangoDB extends Chart {
       ],
     });
 
-    // Up to 3.11 the licence is Apache 2.0.
+    // ArangoDB 3.11 has no size limit (Apache 2.0).
     this.alerts = props.licensed || /^3\.11\b/.test(tagOf(props.image)) ? [] : [community];
     this.app = { endpoint: service.endpoints.arangodb, database, username, secret };
     this.metrics = {

@@ -4,7 +4,7 @@ import { Component, type Shared } from '../lib/component.ts';
 import type { Disk } from '../lib/disk.ts';
 import type { Resources } from '../lib/pod.ts';
 import { deployment } from '../lib/workload.ts';
-import { type AppProps, alive, appEnv, appMounts, celery, ready, SECRET_ENV_REASON } from './celery/app.ts';
+import { type AppProps, appEnv, appMounts, celeryArgs, livenessProbe, readinessProbe, SECRET_ENV_REASON } from './celery/app.ts';
 
 const STATE = '/var/lib/celery';
 
@@ -12,7 +12,7 @@ export interface CeleryBeatSettings {
   readonly resources: Resources;
 }
 
-/** The app's scheduler: never two, or every task would be sent twice. */
+/** The app's scheduler. Two of them would send every task twice. */
 export class CeleryBeat extends Chart {
   /** Seconds that it needs to stop without losing data. */
   static readonly minimumGrace = 10;
@@ -24,20 +24,20 @@ export class CeleryBeat extends Chart {
     deployment(component, {
       strategy: 'Recreate',
       priority: 'work',
-      // Writing down when each entry ran last.
+      // Beat writes its schedule when it stops.
       grace: Duration.seconds(15),
       secretEnvReason: SECRET_ENV_REASON,
       containers: [
         {
           name: 'beat',
           image: props.image,
-          args: celery('beat', '--loglevel=info', '--scheduler=platform_probes:Scheduler', `--schedule=${STATE}/celerybeat-schedule`),
+          args: celeryArgs('beat', '--loglevel=info', '--scheduler=platform_probes:Scheduler', `--schedule=${STATE}/celerybeat-schedule`),
           env: appEnv(component, props),
           resources: props.resources,
           mounts: [...appMounts(component), props.storage.mount(STATE)],
-          startup: { ...alive(60), periodSeconds: 5, failureThreshold: 60 },
-          readiness: ready(),
-          liveness: alive(60),
+          startup: { ...livenessProbe(60), periodSeconds: 5, failureThreshold: 60 },
+          readiness: readinessProbe(),
+          liveness: livenessProbe(60),
         },
       ],
     });

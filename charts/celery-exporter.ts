@@ -10,15 +10,14 @@ import type { RedisDatabase } from './redis.ts';
 
 const PORTS = { metrics: 9808 };
 
-/** kombu's options for the connection to the broker. */
+/** kombu's transport options. */
 const transport = {
-  // Each scrape waits for replies of the workers, and kombu then also redelivers tasks unacknowledged for longer than this,
-  // an hour by default: leave that to the workers, whose timeout the app may have set. Three years.
+  // A consumer also redelivers tasks that are unacknowledged for longer than this. Three years: only the workers may redeliver.
   visibility_timeout: 10 ** 8,
-  // As for the workers: without them a command waits for ever on a Redis that neither answers nor closes the connection.
+  // Without timeouts, a command waits for ever when Redis hangs.
   socket_connect_timeout: 5,
   socket_timeout: 15,
-  // Events are only received: the kernel has to notice that the other end is gone.
+  // The connection for events only receives, so only TCP keepalive detects that Redis is gone.
   socket_keepalive: true,
 };
 
@@ -28,14 +27,14 @@ export interface CeleryExporterSettings {
 
 interface CeleryExporterProps extends CeleryExporterSettings {
   readonly image: string;
-  /** The queues that workers take from: counted from the start, whether a worker was ever seen or not. */
+  /** The queues of all workers: the exporter counts them even when it has seen no worker. */
   readonly queues: readonly string[];
-  /** The longest task: where the histogram of run times ends. */
+  /** Upper end of the run time histogram. */
   readonly longestTask: Duration;
   readonly broker: RedisDatabase;
 }
 
-/** Counts tasks, workers and queues from Celery's events: workers have no metrics port of their own. */
+/** Exports metrics of tasks, workers and queues from Celery's events: workers have no metrics port. */
 export class CeleryExporter extends Chart {
   /** Seconds that it needs to stop without losing data. */
   static readonly minimumGrace = 5;
@@ -48,11 +47,11 @@ export class CeleryExporter extends Chart {
     const service = component.serve(PORTS);
 
     deployment(component, {
-      // Two would count every task twice.
+      // Two exporters would count every task twice.
       strategy: 'Recreate',
       priority: 'view',
       grace: Duration.seconds(10),
-      secretEnvReason: 'celery-exporter reads the URL of the broker from a variable or from an argument',
+      secretEnvReason: 'celery-exporter reads the broker URL only from a variable or an argument',
       containers: [
         {
           name: 'exporter',
@@ -64,21 +63,21 @@ export class CeleryExporter extends Chart {
             CE_BROKER_TRANSPORT_OPTION: Object.entries(transport)
               .map(([name, value]) => `${name}=${value}`)
               .join(' '),
-            // Without it the exporter ends when the broker is away.
+            // Otherwise the exporter exits when the broker is unavailable.
             CE_RETRY_INTERVAL: '5',
             CE_QUEUES: props.queues.join(','),
             CE_BUCKETS: durationBuckets(0.05, props.longestTask).join(','),
-            // A `_created` series beside each counter and histogram would make the page twice as long.
+            // `_created` series would double the size of the metrics page.
             PROMETHEUS_DISABLE_CREATED_SERIES: 'true',
           },
           ports: PORTS,
           resources: props.resources,
-          // waitress 3.0 writes a page of more than 1 MiB to a temporary file.
+          // waitress 3.0 writes responses above 1 MiB to a temporary file.
           mounts: [emptyDir('/tmp', 'tmp', Size.mebibytes(64))],
-          // Once 0.12.2 has reached its broker, /health answers 200 for ever.
+          // In 0.12.2, /health always answers 200 once the broker was reached.
           readiness: http('/health', 'metrics'),
-          // Releases without celery-exporter#365 may answer 500 to every scrape after the broker was lost: only a restart helps.
-          // A scrape takes 2 s. The probe may fail for five minutes, so that a restart of Redis does not restart the exporter.
+          // Before celery-exporter#365, every scrape may fail after an outage of the broker until the exporter is restarted.
+          // A scrape takes 2 s. Five failures, so that a restart of Redis does not restart the exporter.
           liveness: { ...http('/metrics', 'metrics'), periodSeconds: 60, timeoutSeconds: 15, failureThreshold: 5 },
         },
       ],

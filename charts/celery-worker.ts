@@ -4,17 +4,17 @@ import type { Construct } from 'constructs';
 import { Component, type Shared } from '../lib/component.ts';
 import type { Resources } from '../lib/pod.ts';
 import { deployment } from '../lib/workload.ts';
-import { type AppProps, alive, appEnv, appMounts, celery, ready, SECRET_ENV_REASON } from './celery/app.ts';
+import { type AppProps, appEnv, appMounts, celeryArgs, livenessProbe, readinessProbe, SECRET_ENV_REASON } from './celery/app.ts';
 
-/** Workers that take from the same queues. */
+/** Workers that consume the same queues. */
 interface WorkerPool {
-  /** Immutable: the Deployment is called `celery-worker-NAME`. */
+  /** The Deployment is `celery-worker-NAME`: renaming a pool replaces it. */
   readonly name: string;
   readonly queues: readonly [string, ...string[]];
   readonly replicas: number;
-  /** As many as there may be when the CPU is busy. @default - `replicas`, always */
-  readonly max?: number;
-  /** Processes in each worker. */
+  /** Maximum number of workers; a HorizontalPodAutoscaler adds them when the CPU is busy. @default - no autoscaling */
+  readonly maxReplicas?: number;
+  /** Number of processes in each worker. */
   readonly concurrency: number;
   readonly resources: Resources;
 }
@@ -23,7 +23,7 @@ export interface CeleryWorkerSettings {
   readonly pools: readonly [WorkerPool, ...WorkerPool[]];
 }
 
-/** The app's Celery workers, a Deployment for each pool. */
+/** The app's Celery workers: a Deployment for each pool. */
 export class CeleryWorker extends Chart {
   constructor(scope: Construct, id: string, shared: Shared, props: CeleryWorkerSettings & AppProps) {
     super(scope, id, shared);
@@ -31,7 +31,7 @@ export class CeleryWorker extends Chart {
     const longest = props.longestTask.toSeconds();
     const env = {
       ...appEnv(component, props),
-      // At SIGTERM running tasks may end; those that take longer than this go back to the queue.
+      // After SIGTERM, running tasks have this long to finish; the others return to the queue.
       PLATFORM_SOFT_SHUTDOWN_SECONDS: `${longest}`,
       PLATFORM_VISIBILITY_TIMEOUT_SECONDS: `${props.visibilityTimeout?.toSeconds() ?? Math.max(3600, 2 * longest)}`,
     };
@@ -42,35 +42,35 @@ export class CeleryWorker extends Chart {
       deployment(component, {
         name,
         replicas: pool.replicas,
-        autoscaled: pool.max !== undefined,
+        autoscaled: pool.maxReplicas !== undefined,
         strategy: 'RollingUpdate',
         priority: 'work',
-        // The soft shutdown, then half a minute for giving back what did not end.
+        // The soft shutdown, and 30 s to return unfinished tasks to the queue.
         grace: Duration.seconds(longest + 30),
         secretEnvReason: SECRET_ENV_REASON,
         containers: [
           {
             name: 'worker',
             image: props.image,
-            args: celery(
+            args: celeryArgs(
               ...['worker', '--loglevel=info', '--include=platform_probes', '--task-events', '--without-gossip', '--without-mingle'],
               ...[`--queues=${pool.queues.join(',')}`, `--concurrency=${pool.concurrency}`, `--hostname=${pool.name}@%h`],
             ),
             env,
             resources: pool.resources,
             mounts,
-            startup: { ...alive(60), periodSeconds: 5, failureThreshold: 60 },
-            readiness: ready(),
-            liveness: alive(60),
+            startup: { ...livenessProbe(60), periodSeconds: 5, failureThreshold: 60 },
+            readiness: readinessProbe(),
+            liveness: livenessProbe(60),
           },
         ],
       });
-      if (pool.max !== undefined) scale(component, name, pool.replicas, pool.max);
+      if (pool.maxReplicas !== undefined) autoscale(component, name, pool.replicas, pool.maxReplicas);
     }
   }
 }
 
-function scale(component: Component, name: string, minReplicas: number, maxReplicas: number): void {
+function autoscale(component: Component, name: string, minReplicas: number, maxReplicas: number): void {
   new k8s.KubeHorizontalPodAutoscalerV2(component, `scale-${name}`, {
     metadata: component.metadata(name, name),
     spec: {
@@ -78,7 +78,7 @@ function scale(component: Component, name: string, minReplicas: number, maxRepli
       minReplicas,
       maxReplicas,
       metrics: [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } }],
-      // Every worker that goes has tasks to finish: one at a time.
+      // One at a time, because each removed worker finishes its tasks first.
       behavior: { scaleDown: { stabilizationWindowSeconds: 600, policies: [{ type: 'Pods', value: 1, periodSeconds: 300 }] } },
     },
   });

@@ -17,8 +17,9 @@ const API = { consul: 8500, dns: 8600, 'dns-udp': { udp: 8600 } };
 const MEMBERS = { server: 8300, serf: 8301, 'serf-udp': { udp: 8301 } };
 
 export interface ConsulSettings {
-  /** Odd, so that a majority survives the loss of the rest: 1 for a laptop, 3 or 5. All about quorum follows from it. */
+  /** Number of servers. The quorum follows from it. */
   readonly servers: 1 | 3 | 5;
+  /** Name of the datacenter. */
   readonly datacenter: string;
   readonly resources: Resources;
   /** Disk of each server. */
@@ -30,11 +31,11 @@ type Tokens = 'gossip-key' | 'management-token' | 'agent-token' | 'app-token' | 
 interface ConsulProps extends ConsulSettings {
   readonly image: string;
   readonly secret: SecretRef<Tokens>;
-  /** Registered under their names and checked, so that DNS answers with the ones that work. */
-  readonly watch: readonly Endpoint[];
+  /** Services to register in the catalog, with a health check: Consul's DNS returns the healthy ones. */
+  readonly services: readonly Endpoint[];
 }
 
-/** Consul servers, ACLs on, and the Job that brings in Autopilot's settings and the policies and tokens which others use. */
+/** Consul servers with ACLs, and the Job that sets up Autopilot and the policies and tokens of the clients. */
 export class Consul extends Chart {
   /** Seconds that it needs to stop without losing data. */
   static readonly minimumGrace = 30;
@@ -50,7 +51,7 @@ export class Consul extends Chart {
     const members = component.serve(MEMBERS, { name: `${id}-members`, headless: true, publishNotReadyAddresses: true });
     component.connectSelf(...Object.values(MEMBERS));
 
-    const services = props.watch.map((endpoint) => {
+    const services = props.services.map((endpoint) => {
       const address = `${endpoint.host}.${shared.namespace}.svc.cluster.local`;
       const port = portNumber(endpoint.port);
       component.connect(endpoint);
@@ -73,9 +74,9 @@ export class Consul extends Chart {
       disable_update_check: true,
       bootstrap_expect: servers,
       retry_join: [`${members.name}.${shared.namespace}.svc.cluster.local`],
-      // A server that is stopped leaves the Raft peers, and is a new one without a vote when it starts again.
+      // A stopped server leaves the Raft peers. When it starts again, it joins as a new server without a vote.
       leave_on_terminate: true,
-      // By default a server that was off for a week refuses to start. The StatefulSet decides which servers exist.
+      // Ten years. By default, a server that was down for a week refuses to start.
       server_rejoin_age_max: '87600h',
       acl: { enabled: true, default_policy: 'deny', enable_token_persistence: true },
       telemetry: { prometheus_retention_time: '2m', disable_hostname: true },
@@ -88,7 +89,7 @@ export class Consul extends Chart {
       replicas: servers,
       requireAntiAffinity: true,
       priority: 'data',
-      // Leaving takes 13 s when the others are down too.
+      // Leaving takes 13 s when the other servers are down too.
       grace: Duration.seconds(30),
       containers: [
         {
@@ -108,27 +109,27 @@ export class Consul extends Chart {
             secret.mount('gossip-key', 'management-token', 'agent-token'),
             memoryDir('/run/platform', 'memory', Size.mebibytes(1)),
             volumeClaimTemplate('/consul/data', 'data', props.disk, shared),
-            // Where a snapshot is put together.
+            // Consul writes snapshots here.
             emptyDir('/tmp', 'tmp', Size.mebibytes(128)),
           ],
           readiness: {
-            // 200 with an empty string means that there is no leader.
+            // The answer is 200 with an empty string when there is no leader.
             ...shell(
               `case "$(curl --silent --max-time 4 http://127.0.0.1:${API.consul}/v1/status/leader)" in '"'?*'"') ;; *) exit 1 ;; esac`,
             ),
-            // Autopilot gives a server its vote after 10 s of good health, and looks every 10 s. Rollouts and drains stop the next
-            // server once this one is ready: 30 s after it found a leader.
+            // 30 s with a leader: Autopilot gives a server its vote after 10 to 20 s, and rollouts and drains must not stop the next
+            // server before.
             ...(servers > 1 && { successThreshold: 4 }),
           },
-          // Restarting a server because the cluster has no leader would only make it longer.
+          // Not the leader: restarting a server prolongs an election.
           liveness: tcp('consul'),
         },
       ],
     });
 
-    const keeper = new Component(this, `${id}-acl`, shared, { role: 'bootstrap', image: props.image });
-    const scripts = configMap(keeper, () => ({ 'acl.sh': acl, 'autopilot.json': autopilotFile(servers), ...policyFiles() }));
-    job(keeper, {
+    const aclSetup = new Component(this, `${id}-acl`, shared, { role: 'bootstrap', image: props.image });
+    const scripts = configMap(aclSetup, () => ({ 'acl.sh': acl, 'autopilot.json': autopilotFile(servers), ...policyFiles() }));
+    job(aclSetup, {
       priority: 'data',
       grace: Duration.seconds(5),
       containers: [
@@ -137,7 +138,7 @@ export class Consul extends Chart {
           image: props.image,
           command: ['sh', '/opt/platform/acl.sh'],
           env: {
-            CONSUL_HTTP_ADDR: `http://${keeper.connect(api.endpoints.consul)}`,
+            CONSUL_HTTP_ADDR: `http://${aclSetup.connect(api.endpoints.consul)}`,
             CREDENTIALS: `/run/secrets/${secret.name}`,
             MEMORY: '/run/platform',
           },

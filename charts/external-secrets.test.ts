@@ -11,7 +11,7 @@ const sources: readonly ExternalSecretsSettings[] = [
   { from: 'store', store: { kind: 'SecretStore', name: 'store' }, prefix: 'platform/' },
   { from: 'generator' },
 ];
-const made = (settings: ExternalSecretsSettings): readonly Manifest[] => {
+const rendered = (settings: ExternalSecretsSettings): readonly Manifest[] => {
   const app = new App();
   new ExternalSecrets(app, 'external-secrets', shared, { settings, secrets: Object.values(secrets).slice(0, 4) });
   return manifests(app).get('external-secrets.yaml') ?? [];
@@ -23,22 +23,22 @@ interface Schema {
   readonly items?: Schema;
 }
 
-/** What the API server stores: `value` with the defaults of the schema. */
+/** `value` with the defaults of the schema, as the API server stores it. */
 function defaulted(value: unknown, { properties, items }: Schema): unknown {
   if (Array.isArray(value)) return items ? value.map((item) => defaulted(item, items)) : value;
   if (typeof value !== 'object' || value === null || !properties) return value;
   const missing = Object.entries(properties).filter(([name, schema]) => schema.default !== undefined && !(name in value));
-  const whole: Record<string, unknown> = { ...value, ...Object.fromEntries(missing.map(([name, schema]) => [name, schema.default])) };
+  const complete: Record<string, unknown> = { ...value, ...Object.fromEntries(missing.map(([name, schema]) => [name, schema.default])) };
   return Object.fromEntries(
-    Object.entries(whole).map(([name, each]) => [name, properties[name] ? defaulted(each, properties[name]) : each]),
+    Object.entries(complete).map(([name, each]) => [name, properties[name] ? defaulted(each, properties[name]) : each]),
   );
 }
 
 const crd = parse(readFileSync(new URL('../crds/external-secrets.io_externalsecrets.yaml', import.meta.url), 'utf8'));
 const { properties } = crd.spec.versions.find(({ name }: { name: string }) => name === 'v1').schema.openAPIV3Schema;
 
-test.each(sources)('from a $from, atomic lists state every default, so that a second applier finds no conflict', (settings) => {
-  const specs = made(settings).flatMap(({ kind, spec }) => (kind === 'ExternalSecret' ? [spec] : []));
+test.each(sources)('from a $from, atomic lists have the API server’s defaults, so that a second applier has no conflict', (settings) => {
+  const specs = rendered(settings).flatMap(({ kind, spec }) => (kind === 'ExternalSecret' ? [spec] : []));
   expect(specs.length).toBeGreaterThan(0);
   for (const { data, dataFrom } of specs) {
     expect(data).toEqual(defaulted(data, properties.spec.properties.data));
@@ -46,7 +46,7 @@ test.each(sources)('from a $from, atomic lists state every default, so that a se
   }
 });
 
-test.each(sources)('from a $from, a Secret stays when its ExternalSecret is pruned', (settings) => {
-  const policies = made(settings).flatMap(({ kind, spec }) => (kind === 'ExternalSecret' ? [spec.target.creationPolicy] : []));
+test.each(sources)('from a $from, pruning an ExternalSecret keeps its Secret', (settings) => {
+  const policies = rendered(settings).flatMap(({ kind, spec }) => (kind === 'ExternalSecret' ? [spec.target.creationPolicy] : []));
   expect(new Set(policies)).toEqual(new Set(['Orphan']));
 });

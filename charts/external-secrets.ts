@@ -15,12 +15,12 @@ import { PasswordSpecEncoding as Encoding, Password, type PasswordSpec } from '.
 import type { Shared } from '../lib/component.ts';
 import type { SecretFormat, SecretRef } from '../lib/secret.ts';
 
-/** Who makes the Secrets, through the External Secrets Operator: a store that holds the values, or a generator in the cluster. */
+/** How the External Secrets Operator creates the Secrets: from a store that holds the values, or with a generator in the cluster. */
 export type ExternalSecretsSettings =
   | {
       readonly from: 'store';
       readonly store: { readonly kind: 'SecretStore' | 'ClusterSecretStore'; readonly name: string };
-      /** What stands before a Secret's name in the store; the keys are properties of the entry. */
+      /** Prefix of a Secret's name in the store; the keys are properties of the entry. */
       readonly prefix: string;
     }
   | { readonly from: 'generator' };
@@ -32,17 +32,17 @@ interface ExternalSecretsProps {
 
 type Generated = Exclude<SecretFormat, 'given'>;
 
-/** Letters and digits of which the generator makes a format: at least 190 bits, and what any URL carries as it is. */
+/** The generator's settings for each format: letters and digits with at least 190 bits. A uuid has 128. */
 const generators: Readonly<Record<Generated, PasswordSpec>> = {
   password: { length: 43, symbols: 0, noUpper: false, allowRepeat: true },
   key: { length: 43, symbols: 0, noUpper: false, allowRepeat: true },
   // 32 bytes as base64.
   gossip: { length: 32, symbols: 0, noUpper: false, allowRepeat: true, encoding: Encoding.BASE64 },
-  // 16 bytes as 32 hexadecimal digits, which a template groups.
+  // 16 bytes as 32 hexadecimal digits; the template adds the dashes.
   uuid: { length: 16, symbols: 0, noUpper: false, allowRepeat: true, encoding: Encoding.HEX },
 };
 
-/** An ExternalSecret for every Secret of the list, with exactly its keys. */
+/** An ExternalSecret for each Secret, with exactly its keys. */
 export class ExternalSecrets extends Chart {
   constructor(scope: Construct, id: string, shared: Shared, { settings, secrets }: ExternalSecretsProps) {
     const labels = {
@@ -54,13 +54,13 @@ export class ExternalSecrets extends Chart {
     super(scope, id, { ...shared, labels });
 
     for (const secret of secrets) {
-      const spec = settings.from === 'store' ? stored(secret, settings) : this.generated(secret);
+      const spec = settings.from === 'store' ? fromStore(secret, settings) : this.fromGenerator(secret);
       new ExternalSecret(this, secret.name, { metadata: { name: secret.name }, spec });
     }
   }
 
-  /** Made once, and kept whatever becomes of the ExternalSecret: what they open was set up with these values. */
-  private generated({ name, keys }: SecretRef): ExternalSecretSpec {
+  /** Created once, and kept when the ExternalSecret is deleted: the services were set up with these values. */
+  private fromGenerator({ name, keys }: SecretRef): ExternalSecretSpec {
     const formats = Object.entries(keys).map(([key, { format }]) => ({ key, format: format as Generated }));
     const dataFrom = [...new Set(formats.map(({ format }) => format))].map((format) => {
       const generator = `${name}-${format}`;
@@ -80,19 +80,19 @@ export class ExternalSecrets extends Chart {
   }
 }
 
-/** Written out: `data` is an atomic list, so a second server-side applier would conflict over what is left to the server. */
+/** The API server's defaults: `data` is an atomic list, so a second server-side applier would conflict without them. */
 const DEFAULTS = {
   conversionStrategy: ConversionStrategy.DEFAULT,
   decodingStrategy: DecodingStrategy.NONE,
   metadataPolicy: MetadataPolicy.NONE,
 };
 
-function stored({ name, keys }: SecretRef, settings: Extract<ExternalSecretsSettings, { from: 'store' }>): ExternalSecretSpec {
+function fromStore({ name, keys }: SecretRef, settings: Extract<ExternalSecretsSettings, { from: 'store' }>): ExternalSecretSpec {
   const kind = settings.store.kind === 'SecretStore' ? StoreKind.SECRET_STORE : StoreKind.CLUSTER_SECRET_STORE;
   return {
     secretStoreRef: { kind, name: settings.store.name },
     refreshInterval: '1h0m0s',
-    // Not Owner: pruning the ExternalSecret would delete the Secret, and stop what reads it.
+    // With Owner, pruning the ExternalSecret would delete the Secret.
     target: { name, creationPolicy: CreationPolicy.ORPHAN },
     data: Object.keys(keys).map((key) => ({ secretKey: key, remoteRef: { key: `${settings.prefix}${name}`, property: key, ...DEFAULTS } })),
   };

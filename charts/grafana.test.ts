@@ -28,13 +28,13 @@ interface Source {
 }
 const sources: readonly Source[] = file('grafana-datasources', 'platform.yaml').datasources;
 
-test('every bundled plugin is disabled, but those of the data sources', () => {
+test('all bundled plugins except those of the data sources are disabled', () => {
   const disabled = env.get('GF_PLUGINS_DISABLE_PLUGINS')?.split(',') ?? [];
   const types = sources.map(({ type }) => type);
   expect([...types, ...disabled].sort()).toEqual(unusedPlugins([]).sort());
 });
 
-test('neither of the keys that Grafana encrypts with is its public default', () => {
+test('neither of Grafana’s encryption keys is its public default', () => {
   const key = '/run/secrets/grafana/secret-key';
   expect(env.get('GF_SECURITY_SECRET_KEY__FILE')).toBe(key);
   expect(env.get('GF_SECRETS_MANAGER_ENCRYPTION_SECRET_KEY_V1_SECRET_KEY__FILE')).toBe(key);
@@ -50,38 +50,38 @@ test.each([
   ['GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED', 'true'],
   ['GF_SECURITY_DISABLE_GRAVATAR', 'true'],
   ['GF_SNAPSHOTS_EXTERNAL_ENABLED', 'false'],
-])('asks nothing of hosts outside the cluster: %s is %s', (name, value) => {
+])('Grafana sends no requests outside the cluster: %s is %s', (name, value) => {
   expect(env.get(name)).toBe(value);
 });
 
-test('readers and writers share the SQLite database', () => {
+test('the SQLite database has a write-ahead log', () => {
   expect(env.get('GF_DATABASE_WAL')).toBe('true');
 });
 
-test('the links that Grafana gives away lead to where `npm run open` forwards it', () => {
-  const path = webUis.find(({ name }) => name === 'grafana')?.path;
-  expect(env.get('GF_SERVER_ROOT_URL')).toBe(`http://127.0.0.1:${named('Service', 'grafana').spec.ports[0].port}${path}`);
+test('Grafana’s links start with the address of `npm run open`', () => {
+  const webUi = webUis.find(({ name }) => name === 'grafana');
+  expect(env.get('GF_SERVER_ROOT_URL')).toBe(`http://127.0.0.1:${webUi?.port}${webUi?.path}`);
 });
 
-test('Prometheus is the data source of a new panel, and its interval is that of the scrapes', () => {
+test('Prometheus is the default data source, with the scrape interval', () => {
   const [standard, ...more] = sources.filter(({ isDefault }) => isDefault);
   expect(more).toEqual([]);
   expect(standard?.type).toBe('prometheus');
   expect(standard?.jsonData.timeInterval).toBe(file('prometheus', 'prometheus.yaml').global.scrape_interval);
 });
 
-test('Tempo streams what it finds, and no metrics', () => {
+test('Tempo streams search results, but no metrics', () => {
   expect(sources.find(({ type }) => type === 'tempo')?.jsonData.streamingEnabled).toEqual({ search: true });
 });
 
-test('only the label trace_id becomes a link to a trace', () => {
-  // Two dollars in the file are one for Grafana.
+test('only the label trace_id links to a trace', () => {
+  // $$ in the file is $ for Grafana.
   const pattern = new RegExp(
     `${sources.find(({ type }) => type === 'loki')?.jsonData.derivedFields?.[0]?.matcherRegex}`.replaceAll('$$', '$'),
   );
   expect(['trace_id', 'parent_trace_id', 'trace_id_source'].filter((label) => pattern.test(label))).toEqual(['trace_id']);
 });
 
-test('the dashboards lie in a folder of their own', () => {
+test('the dashboards have a folder of their own', () => {
   expect(file('grafana-providers', 'platform.yaml').providers).toMatchObject([{ folder: 'Platform' }]);
 });

@@ -17,7 +17,7 @@ const PORTS = { grafana: 3000 };
 
 export interface GrafanaSettings {
   readonly resources: Resources;
-  /** Disk of its SQLite database: users, and the dashboards they make. */
+  /** Disk of the SQLite database, with users and their dashboards. */
   readonly disk: Size;
 }
 
@@ -27,12 +27,12 @@ interface GrafanaProps extends GrafanaSettings {
   readonly secret: SecretRef<'admin-password' | 'secret-key'>;
   readonly traces: Endpoint<'tempo'>;
   readonly metricStore: Endpoint<'prometheus'>;
-  /** How often Prometheus scrapes. */
+  /** Prometheus' scrape interval. */
   readonly scrapeInterval: Duration;
   readonly logs: Endpoint<'loki'>;
 }
 
-/** One Grafana on SQLite, with every data source and how they lead to one another. */
+/** One Grafana with SQLite, linked data sources and the dashboards. */
 export class Grafana extends Chart {
   /** Seconds that it needs to stop without losing data. */
   static readonly minimumGrace = 30;
@@ -72,7 +72,7 @@ export class Grafana extends Chart {
     );
 
     deployment(component, {
-      // SQLite: a second Grafana would corrupt it.
+      // A second Grafana would corrupt the SQLite database.
       strategy: 'Recreate',
       priority: 'view',
       grace: Duration.seconds(30),
@@ -81,23 +81,23 @@ export class Grafana extends Chart {
           name: 'grafana',
           image: props.image,
           env: {
-            // Applied when the database is first created.
+            // Grafana reads it only when it creates its database.
             GF_SECURITY_ADMIN_PASSWORD__FILE: secret.path('admin-password'),
             GF_SECURITY_SECRET_KEY__FILE: secret.path('secret-key'),
-            // The key of Grafana's secrets manager, whose default is public too.
+            // The default of this key, of Grafana's secrets manager, is public too.
             GF_SECRETS_MANAGER_ENCRYPTION_SECRET_KEY_V1_SECRET_KEY__FILE: secret.path('secret-key'),
             GF_USERS_ALLOW_SIGN_UP: 'false',
             GF_AUTH_ANONYMOUS_ENABLED: 'false',
-            // Links that Grafana gives away lead to where `npm run open` forwards it.
+            // The base of Grafana's links: where `npm run open` forwards it.
             GF_SERVER_ROOT_URL: `http://127.0.0.1:${PORTS.grafana}/`,
-            // Readers do not lock the database while something is written, such as a dashboard from its file.
+            // Readers do not block on a write, such as the provisioning of dashboards.
             GF_DATABASE_WAL: 'true',
-            // Each takes 22 to 38 MB, whether a data source uses it or not.
+            // Each plugin takes 22 to 38 MB even when no data source uses it.
             GF_PLUGINS_DISABLE_PLUGINS: unusedPlugins(types).join(','),
-            // Data sources are bundled plugins; an update at start fails on a read-only root and takes them with it.
+            // Updating the bundled plugins at start fails on a read-only root filesystem and removes them.
             GF_PLUGINS_PREINSTALL_DISABLED: 'true',
             GF_PLUGINS_PLUGIN_ADMIN_ENABLED: 'false',
-            // What is outside the cluster cannot be reached: each request to it would wait for its timeout.
+            // Requests to hosts outside the cluster would all time out.
             GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED: 'true',
             GF_SECURITY_DISABLE_GRAVATAR: 'true',
             GF_SNAPSHOTS_EXTERNAL_ENABLED: 'false',
@@ -120,7 +120,7 @@ export class Grafana extends Chart {
             props.storage.mount('/var/lib/grafana'),
             emptyDir('/tmp', 'tmp', Size.mebibytes(128)),
           ],
-          // The first start migrates its database.
+          // The first start and updates migrate the database.
           startup: { ...http('/api/health', 'grafana'), periodSeconds: 5, failureThreshold: 60 },
           readiness: http('/api/health', 'grafana'),
           liveness: tcp('grafana'),

@@ -44,7 +44,7 @@ export function platform(app: App, settings: Settings) {
   const prometheus = new Prometheus(app, 'prometheus', shared, {
     ...settings.prometheus,
     image: images.prometheus,
-    logins: { arangodb: secrets.arangodb, consul: secrets.consul },
+    secrets: { arangodb: secrets.arangodb, consul: secrets.consul },
   });
   const loki = new Loki(app, 'loki', shared, { ...settings.loki, image: images.loki, bucketSecret: secrets['object-storage'] });
   const tempo = new Tempo(app, 'tempo', shared, {
@@ -79,7 +79,7 @@ export function platform(app: App, settings: Settings) {
     ...settings.consul,
     image: images.consul,
     secret: secrets.consul,
-    watch: [arangodb.app.endpoint, redis.redis, tempo.tempo, loki.loki, prometheus.prometheus, collector.grpc, grafana.grafana],
+    services: [arangodb.app.endpoint, redis.redis, tempo.tempo, loki.loki, prometheus.prometheus, collector.grpc, grafana.grafana],
   });
 
   const celery: AppProps = {

@@ -14,21 +14,21 @@ import { lokiMemory } from './loki/memory.ts';
 const PORTS = { loki: 3100 };
 
 /**
- * The attributes of a resource that make a stream. Loki's default adds the pod and the process, of which every restart makes new
- * ones: many small chunks, and in time the limit of 5000 streams. Both stay searchable as structured metadata.
+ * Resource attributes that become index labels. Loki's default adds the pod and the process, so that every restart creates new streams:
+ * many small chunks, and eventually the limit of 5000 streams. Both remain searchable as structured metadata.
  */
-const STREAM = [
+const INDEX_LABELS = [
   ...['service.name', 'service.namespace', 'deployment.environment.name', 'k8s.cluster.name', 'k8s.namespace.name', 'k8s.container.name'],
   ...['k8s.deployment.name', 'k8s.statefulset.name', 'k8s.daemonset.name', 'k8s.cronjob.name'],
 ];
 
 export interface LokiSettings {
   readonly resources: Resources;
-  /** The write-ahead log and the index, and the chunks where there is no bucket. */
+  /** Disk of the write-ahead log and the index, and of the chunks without a bucket. */
   readonly disk: Size;
-  /** How long a line can be found. */
+  /** How long lines are kept. */
   readonly retention: Duration;
-  /** Object storage for chunks and index. @default - they lie on the disk */
+  /** Object storage for chunks and index. @default - the disk */
   readonly bucket?: Bucket;
 }
 
@@ -37,7 +37,7 @@ interface LokiProps extends LokiSettings {
   readonly bucketSecret: SecretRef<'access-key' | 'secret-key'>;
 }
 
-/** Loki, all its parts in one process. */
+/** Loki with all components in one process. */
 export class Loki extends Chart {
   /** Seconds that it needs to stop without losing data. */
   static readonly minimumGrace = 300;
@@ -59,13 +59,13 @@ export class Loki extends Chart {
       'loki.yaml': yaml({
         auth_enabled: false,
         analytics: { reporting_enabled: false },
-        // Its parts talk by gRPC, also within one process: a larger push would be refused, and tried again for ever.
+        // The components use gRPC even within the process: it would refuse a larger push, and the Collector would retry for ever.
         server: {
           http_listen_port: PORTS.loki,
           grpc_server_max_recv_msg_size: 2 * push * 2 ** 20,
           grpc_server_max_send_msg_size: 2 * push * 2 ** 20,
         },
-        distributor: { otlp_config: { default_resource_attributes_as_index_labels: STREAM } },
+        distributor: { otlp_config: { default_resource_attributes_as_index_labels: INDEX_LABELS } },
         common: {
           path_prefix: '/loki',
           replication_factor: 1,
@@ -74,25 +74,25 @@ export class Loki extends Chart {
           storage: bucket ? { s3: chunks(bucket) } : { filesystem: { chunks_directory: '/loki/chunks', rules_directory: '/loki/rules' } },
         },
         schema_config: {
-          // Immutable: data is read by the schema of its day. A new one is a second entry with a later date.
+          // Immutable: Loki reads data with the schema of its date. Append a new schema as a second entry with a later date.
           configs: [{ from: '2024-04-01', store: 'tsdb', object_store: store, schema: 'v13', index: { prefix: 'index_', period: '24h' } }],
         },
         ingester: {
           wal: { replay_memory_ceiling: `${memory.replay}MB` },
-          // Loki accepts a line that is older than its stream's newest by up to half of this.
+          // Loki accepts lines that are older than the newest of their stream by up to half of this.
           max_chunk_age: `${2 * MAX_DELAY.toHours()}h`,
         },
         chunk_store_config: { chunk_cache_config: cache(memory.chunkCache) },
-        // The caches of statistics, volumes, series and labels copy this one's size.
+        // Also the size of the caches of statistics, volumes, series and labels.
         query_range: { results_cache: { cache: cache(memory.resultCache) } },
         limits_config: {
           retention_period: `${props.retention.toHours()}h`,
           ingestion_rate_mb: push,
-          // A push over the burst would never get through.
+          // Loki refuses a push above the burst for ever.
           ingestion_burst_size_mb: 2 * push,
           max_line_size: `${LARGEST_REQUEST.toMebibytes()}MB`,
           max_structured_metadata_size: `${LARGEST_ATTRIBUTES.toKibibytes()}KB`,
-          // By default, no query may look back further than 721 hours.
+          // Loki's default is 721 hours.
           max_query_length: `${Math.max(721, props.retention.toHours() + 1)}h`,
         },
         // Retention is enforced only where the compactor has it enabled.
@@ -103,7 +103,7 @@ export class Loki extends Chart {
     statefulSet(component, {
       service,
       priority: 'ingest',
-      // It flushes nothing when it stops: what is in memory is in its write-ahead log, too.
+      // Loki does not flush when it stops: its write-ahead log has the lines in memory.
       grace: Duration.minutes(5),
       ...(bucket && { secretEnvReason: BUCKET_ENV_REASON }),
       containers: [

@@ -15,24 +15,24 @@ const QUEUE = '/var/lib/otelcol/queue';
 
 export interface OtelCollectorSettings {
   readonly resources: Resources;
-  /** How many collectors there are behind the one Service. */
+  /** Number of collectors behind the Service. */
   readonly replicas: number;
-  /** Disk of each collector's queue: what a store has not yet taken survives a restart. */
+  /** Disk of each collector's queue, which survives a restart. */
   readonly queue: Size;
-  /** Prints what passes through to the log. @default - nothing */
+  /** Logs the received telemetry with this verbosity. @default - none */
   readonly debug?: 'basic' | 'normal' | 'detailed';
 }
 
 interface OtelCollectorProps extends OtelCollectorSettings {
   readonly image: string;
-  /** One for each collector. */
+  /** A disk for each collector. */
   readonly disks: readonly Disk[];
   readonly traces: Endpoint<'otlp-grpc'>;
   readonly logs: Endpoint<'loki'>;
   readonly metricStore: Endpoint<'prometheus'>;
 }
 
-/** Takes OTLP and passes on traces, logs and metrics, each to its store. */
+/** OpenTelemetry Collectors, which receive OTLP and send traces, logs and metrics to their stores. */
 export class OtelCollector extends Chart {
   /** Seconds that it needs to stop without losing data. */
   static readonly minimumGrace = 30;
@@ -44,8 +44,8 @@ export class OtelCollector extends Chart {
     super(scope, id, shared);
     const component = new Component(this, id, shared, { role: 'telemetry', image: props.image });
     const service = component.serve({ ...OTLP, ...METRICS, ...HEALTH });
-    // Prometheus scrapes each pod, ready or not.
-    const each = component.serve(METRICS, { name: `${id}-pods`, headless: true, publishNotReadyAddresses: true });
+    // Prometheus scrapes every pod, ready or not.
+    const headless = component.serve(METRICS, { name: `${id}-pods`, headless: true, publishNotReadyAddresses: true });
 
     const traces = component.connect(props.traces);
     const logs = component.connect(props.logs);
@@ -54,15 +54,15 @@ export class OtelCollector extends Chart {
 
     const largest = LARGEST_REQUEST.toKibibytes() * 1024;
     const queue = queueFile(props.queue);
-    // A full queue refuses the sender, which keeps its data; what was accepted is tried until the store takes it.
+    // A full queue refuses new data, which the senders keep. Accepted data is retried until the store accepts it.
     const delivery = (batch?: object) => ({
       sending_queue: { storage: 'file_storage', sizer: 'bytes', queue_size: queue.capacity, num_consumers: 4, ...(batch && { batch }) },
       retry_on_failure: { max_elapsed_time: '0s' },
     });
     const inBytes = delivery({ sizer: 'bytes', min_size: largest / 4, max_size: largest });
-    // Requests are split and not merged: what Loki makes of a push depends on the number of its records.
+    // Splits requests but does not merge them: the size of Loki's push depends on the number of its records.
     const inRecords = delivery({ sizer: 'items', min_size: 1, max_size: MAX_PUSH_RECORDS });
-    // Without suffixes the names are those of the collector's own documentation, whatever its release adds by default.
+    // Without suffixes, the metrics have the names in the Collector's documentation in every release.
     const prometheusReader = { host: '0.0.0.0', port: METRICS.metrics, without_type_suffix: true, without_units: true };
     const pipeline = (exporter: string) => ({
       receivers: ['otlp'],
@@ -83,7 +83,7 @@ export class OtelCollector extends Chart {
         exporters: {
           'otlp_grpc/tempo': { endpoint: traces, tls: { insecure: true }, ...inBytes },
           'otlp_http/loki': { endpoint: `http://${logs}/otlp`, ...inRecords },
-          // Not batched: Prometheus refuses a request as a whole, so one sender's bad clock must not cost the others their points.
+          // Not batched: Prometheus refuses whole requests, so one sender with a wrong clock must not lose the points of others.
           'otlp_http/prometheus': { endpoint: `http://${metricStore}/api/v1/otlp`, ...delivery() },
           ...(debug && { debug: { verbosity: debug } }),
         },
@@ -93,7 +93,7 @@ export class OtelCollector extends Chart {
             directory: QUEUE,
             create_directory: true,
             max_size: queue.file,
-            // A file that a crash has damaged is set aside instead of stopping every later start.
+            // Renames a file that a crash corrupted. Otherwise every later start fails.
             recreate: true,
             compaction: {
               on_rebound: true,
@@ -115,7 +115,7 @@ export class OtelCollector extends Chart {
 
     deploymentPerDisk(component, props.disks, (disk) => ({
       priority: 'ingest',
-      // The queue stays on the disk: only the requests under way are finished.
+      // Only requests in progress must finish; the queue stays on the disk.
       grace: Duration.seconds(60),
       containers: [
         {
@@ -134,13 +134,13 @@ export class OtelCollector extends Chart {
 
     this.grpc = service.endpoints['otlp-grpc'];
     this.http = service.endpoints['otlp-http'];
-    this.metrics = { endpoint: each.endpoints.metrics, dnsDiscovery: true };
+    this.metrics = { endpoint: headless.endpoints.metrics, dnsDiscovery: true };
   }
 }
 
 /**
- * Bytes of a queue's file, and of what one queue may hold. Each of the three queues has a file of its own; a tenth of the
- * disk is left for the file that a compaction writes, and half of each file for the database's own pages.
+ * Size of a queue's file and of its content, in bytes. Each of the three queues has a file of 30 % of the disk; the rest is for the file
+ * that a compaction writes. Half of each file is for the database's own pages.
  */
 function queueFile(disk: Size): { readonly file: number; readonly capacity: number } {
   const file = Math.floor(disk.toMebibytes() * 0.3) * 2 ** 20;

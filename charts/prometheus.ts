@@ -16,24 +16,25 @@ const SCRAPE_INTERVAL = Duration.seconds(30);
 
 export interface PrometheusSettings {
   readonly resources: Resources;
+  /** Disk of the samples; Prometheus uses at most 80 % of it. */
   readonly disk: Size;
-  /** The oldest sample; the disk's size may drop it earlier. */
+  /** Maximum age of a sample. Prometheus deletes samples earlier when the disk is full. */
   readonly retention: Duration;
 }
 
 interface PrometheusProps extends PrometheusSettings {
   readonly image: string;
-  /** What opens the targets that ask for a auth. */
-  readonly logins: { readonly arangodb: SecretRef<'metrics-password'>; readonly consul: SecretRef<'metrics-token'> };
+  /** Credentials of the targets with authentication. */
+  readonly secrets: { readonly arangodb: SecretRef<'metrics-password'>; readonly consul: SecretRef<'metrics-token'> };
 }
 
-/** One Prometheus: scrapes what it is told to, takes what Tempo and the collector write. */
+/** One Prometheus, which also receives metrics from Tempo and the Collector. */
 export class Prometheus extends Chart {
   /** Seconds that it needs to stop without losing data. */
   static readonly minimumGrace = 300;
   readonly prometheus: Endpoint<'prometheus'>;
   readonly metrics: ScrapeTarget;
-  /** How often each target is scraped. */
+  /** Interval of all scrapes. */
   readonly scrapeInterval = SCRAPE_INTERVAL;
   private readonly component: Component;
   private readonly jobs: object[] = [];
@@ -50,9 +51,9 @@ export class Prometheus extends Chart {
         rule_files: ['/etc/prometheus/rules.yaml'],
         storage: {
           tsdb: {
-            // Four fifths of the disk: the write-ahead log and a compaction in progress come on top.
+            // The write-ahead log and a running compaction need the rest of the disk.
             retention: { time: `${props.retention.toHours()}h`, size: `${Math.floor(props.disk.toMebibytes() * 0.8)}MB` },
-            // What a collector queued while Prometheus was away arrives after newer samples.
+            // Samples that the Collector queued during an outage arrive after newer ones.
             out_of_order_time_window: `${MAX_DELAY.toHours()}h`,
           },
         },
@@ -81,11 +82,11 @@ export class Prometheus extends Chart {
           resources: props.resources,
           mounts: [
             files.mount('/etc/prometheus'),
-            props.logins.arangodb.mount('metrics-password'),
-            props.logins.consul.mount('metrics-token'),
+            props.secrets.arangodb.mount('metrics-password'),
+            props.secrets.consul.mount('metrics-token'),
             volumeClaimTemplate('/prometheus', 'data', props.disk, shared),
           ],
-          // Replaying the write-ahead log of a full two hours.
+          // Up to 15 minutes to replay the write-ahead log of two hours.
           startup: { ...http('/-/ready', 'prometheus'), periodSeconds: 5, failureThreshold: 180 },
           readiness: http('/-/ready', 'prometheus'),
           liveness: http('/-/healthy', 'prometheus'),
@@ -98,12 +99,12 @@ export class Prometheus extends Chart {
     this.metrics = { endpoint: service.endpoints.prometheus };
   }
 
-  /** Raises these alerts too. */
+  /** Adds alerting rules. */
   alert(...groups: readonly RuleGroup[]): void {
     this.groups.push(...groups);
   }
 
-  /** Scrapes these too. */
+  /** Adds scrape targets. */
   scrape(...targets: readonly ScrapeTarget[]): void {
     for (const target of targets) {
       const { endpoint, path, params, auth } = target;
@@ -116,7 +117,7 @@ export class Prometheus extends Chart {
         ...(auth && 'user' in auth && { basic_auth: { username: auth.user, password_file: auth.passwordFile } }),
         ...(auth && 'tokenFile' in auth && { authorization: { credentials_file: auth.tokenFile } }),
         ...(target.dnsDiscovery
-          ? // By default every 30 s: so long would a pod that was replaced count as down, and its successor not be asked.
+          ? // The default of 30 s delays the first scrape of a new pod, and a replaced pod counts as down for that long.
             { dns_sd_configs: [{ names: [endpoint.host], type: 'A', port, refresh_interval: '10s' }] }
           : { static_configs: [{ targets: (target.hosts ?? [endpoint.host]).map((host) => `${host}:${port}`) }] }),
       });

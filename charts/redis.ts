@@ -12,17 +12,17 @@ import { containerMemory } from './redis/memory.ts';
 
 const PORTS = { redis: 6379, metrics: 9121 };
 const EXPORTER_MEMORY = Size.mebibytes(32);
-/** The password that this server was started with: a Secret that changes later must not make it look unready. */
-const PASSWORD = '/run/platform/password';
+/** The password at the server's start. The probes use it, because the Secret may change later. */
+const PASSWORD_FILE = '/run/platform/password';
 
-/** A Redis without a disk: a cache. */
+/** A Redis without a disk, which evicts keys when it is full. */
 export interface CacheSettings {
-  /** Memory for keys; the container's limit follows from it. */
+  /** Memory for keys. The container's limit follows from it. */
   readonly maxmemory: Size;
   readonly cpu: Cpu;
 }
 
-/** A Redis that keeps what it acknowledged: a broker. */
+/** A Redis with a disk, which refuses writes when it is full. */
 export interface BrokerSettings extends CacheSettings {
   /** Disk of the append-only file. */
   readonly disk: Size;
@@ -34,14 +34,14 @@ interface RedisProps {
   readonly secret: SecretRef<'password'>;
 }
 
-/** One of Redis' numbered databases, and what opens it. */
+/** One of Redis' numbered databases and its password. */
 export interface RedisDatabase {
   readonly endpoint: Endpoint<'redis'>;
   readonly secret: SecretRef<'password'>;
   readonly index: number;
 }
 
-/** One Redis. With a disk it is a broker: full, it refuses writes rather than lose a task. Without, a cache: full, it forgets. */
+/** One Redis with an exporter: a broker with a disk, or a cache without one. */
 export class Redis extends Chart {
   /** Seconds that it needs to stop without losing data. */
   static readonly minimumGrace = 30;
@@ -62,7 +62,7 @@ export class Redis extends Chart {
       maxmemory: `${maxmemory}mb`,
       'maxmemory-policy': disk ? 'noeviction' : 'allkeys-lru',
       appendonly: disk ? 'yes' : 'no',
-      // At most one second of acknowledged writes is lost with the node.
+      // A failure of the node loses at most the writes of the last second.
       appendfsync: 'everysec',
       save: disk ? '3600 1 300 100' : '""',
       'shutdown-on-sigterm': disk ? 'save' : 'nosave',
@@ -76,18 +76,18 @@ export class Redis extends Chart {
     statefulSet(component, {
       service,
       priority: 'data',
-      // Writing all of it to the disk once, at 20 MiB a second.
+      // A broker saves all keys to its disk, at 20 MiB/s or faster.
       grace: Duration.seconds(disk ? 30 + Math.ceil(maxmemory / 20) : 30),
-      secretEnvReason: 'redis_exporter reads a password from a variable or from a file of JSON',
+      secretEnvReason: 'redis_exporter reads the password only from a variable or a JSON file',
       containers: [
         {
           name: 'redis',
           image: props.image,
-          // The password goes in by standard input: an argument would stand in the process list, and the file knows no variables.
+          // redis.conf has no variables, and arguments are visible in the process list: the password comes from standard input.
           command: [
             'sh',
             '-c',
-            `umask 077; cat ${secret.path('password')} >${PASSWORD}; exec redis-server /etc/redis/redis.conf - <<END\nrequirepass $(cat ${PASSWORD})\nEND`,
+            `umask 077; cat ${secret.path('password')} >${PASSWORD_FILE}; exec redis-server /etc/redis/redis.conf - <<END\nrequirepass $(cat ${PASSWORD_FILE})\nEND`,
           ],
           ports: { redis: PORTS.redis },
           resources: { cpu: props.cpu, memory: containerMemory(props.maxmemory, disk !== undefined) },
@@ -97,8 +97,8 @@ export class Redis extends Chart {
             memoryDir('/run/platform', 'memory', Size.mebibytes(1)),
             ...(disk ? [volumeClaimTemplate('/data', 'data', disk, shared)] : []),
           ],
-          readiness: shell(`REDISCLI_AUTH="$(cat ${PASSWORD})" redis-cli -e ping`),
-          // Any answer is a sign of life, be it that it loads, is busy or wants another password: only silence is not.
+          readiness: shell(`REDISCLI_AUTH="$(cat ${PASSWORD_FILE})" redis-cli -e ping`),
+          // Any answer counts, even an error such as LOADING, BUSY or NOAUTH.
           liveness: { ...shell('redis-cli ping'), periodSeconds: 20 },
         },
         {
@@ -107,7 +107,7 @@ export class Redis extends Chart {
           env: {
             REDIS_ADDR: `redis://localhost:${PORTS.redis}`,
             REDIS_PASSWORD: secret.env('password'),
-            // /scrape?target= would send the password to whatever host the caller names.
+            // /scrape?target= sends the password to any host.
             REDIS_EXPORTER_DISABLE_SCRAPE_ENDPOINT: 'true',
             ...goMemoryLimit(EXPORTER_MEMORY),
           },
@@ -124,7 +124,7 @@ export class Redis extends Chart {
     this.metrics = { endpoint: service.endpoints.metrics };
   }
 
-  /** The database `index`, of the 16 that a server has. */
+  /** The database `index`, from 0 to 15. */
   database(index: number): RedisDatabase {
     return { endpoint: this.redis, secret: this.secret, index };
   }

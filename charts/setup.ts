@@ -6,19 +6,20 @@ import { type Disk, NEVER_PRUNE, persistentVolumeClaim } from '../lib/disk.ts';
 import { priorities, priorityClass } from '../lib/pod.ts';
 import { bytes, cores, millis } from '../lib/quantity.ts';
 
-/** The most that the namespace may ask of the cluster. */
+/** Limits of the namespace. */
 export interface SetupSettings {
+  /** ResourceQuota of the namespace. */
   readonly quota: {
-    /** Sum of the requests; the room beyond the profile's own lets a rollout overlap and a Job run. */
+    /** Maximum sum of CPU requests. It must exceed those of the profile, for rollouts and Jobs. */
     readonly cpu: Cpu;
-    /** Sum of requests and limits, which are equal. */
+    /** Maximum sum of memory requests and of memory limits, which are equal. */
     readonly memory: Size;
-    /** Sum of the disks. */
+    /** Maximum sum of the disks. */
     readonly disk: Size;
   };
 }
 
-/** What outlives an uninstall: the namespace and its limits, the priorities, and the disks of Deployments. */
+/** The objects that an uninstall keeps: the namespace and its limits, the priorities, and the disks of Deployments. */
 export class Setup extends Chart {
   private readonly shared: Shared;
 
@@ -29,14 +30,14 @@ export class Setup extends Chart {
       'app.kubernetes.io/instance': id,
       'app.kubernetes.io/component': 'setup',
     };
-    // No namespace for all: some of these objects have none.
+    // Some of these objects are cluster-scoped, so the chart has no namespace.
     super(scope, id, { disableResourceNameHashes: true, labels });
     this.shared = shared;
     const { namespace } = shared;
 
     const restricted = ['enforce', 'audit', 'warn'].flatMap((mode) => [
       [`pod-security.kubernetes.io/${mode}`, 'restricted'],
-      // Pinned: a release of Kubernetes must not change what is admitted here.
+      // Pinned, so that an upgrade of Kubernetes does not change which pods are admitted.
       [`pod-security.kubernetes.io/${mode}-version`, 'v1.34'],
     ]);
     new k8s.KubeNamespace(this, 'namespace', {
@@ -64,7 +65,7 @@ export class Setup extends Chart {
     new k8s.KubeLimitRange(this, 'limits', {
       metadata: { name: 'limits', namespace },
       spec: {
-        // For a pod that somebody starts by hand: every container of the charts states its own.
+        // For pods that are started by hand: every container of the charts has its own.
         limits: [
           {
             type: 'Container',
@@ -84,7 +85,7 @@ export class Setup extends Chart {
     });
   }
 
-  /** A disk for the Deployment `name`: here, because deleting a workload must never delete its data. */
+  /** Creates a disk for the Deployment `name`, which outlives the Deployment. */
   disk(name: string, size: Size): Disk {
     return persistentVolumeClaim(this, name, size, this.shared);
   }

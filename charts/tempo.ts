@@ -15,13 +15,13 @@ const PORTS = { tempo: 3200, 'otlp-grpc': 4317, 'otlp-http': 4318 };
 
 export interface TempoSettings {
   readonly resources: Resources;
-  /** What is not yet in a block, and the blocks themselves where there is no bucket. */
+  /** Disk of the write-ahead log, and of the blocks without a bucket. */
   readonly disk: Size;
-  /** How long a trace can be found. */
+  /** How long traces are kept. */
   readonly retention: Duration;
-  /** Series that the metrics generator may make of spans; beyond, new ones are counted together as `metric_overflow`. */
+  /** Maximum number of series of span metrics. Above it, new series are added up in one with the label `metric_overflow`. */
   readonly maxSeries: number;
-  /** Object storage for the blocks. @default - they lie on the disk */
+  /** Object storage for the blocks. @default - the disk */
   readonly bucket?: Bucket;
 }
 
@@ -29,12 +29,12 @@ interface TempoProps extends TempoSettings {
   readonly image: string;
   readonly storage: Disk;
   readonly metricStore: Endpoint<'prometheus'>;
-  /** The longest task: where the histograms of durations end. */
+  /** Upper end of the duration histograms. */
   readonly longestTask: Duration;
   readonly bucketSecret: SecretRef<'access-key' | 'secret-key'>;
 }
 
-/** Tempo 3, all its parts in one process: exactly one pod. */
+/** Tempo 3 with all components in one process, which allows only one pod. */
 export class Tempo extends Chart {
   /** Seconds that it needs to stop without losing data. */
   static readonly minimumGrace = 300;
@@ -49,16 +49,16 @@ export class Tempo extends Chart {
     const metricStore = component.connect(props.metricStore);
     const { bucket } = props;
     const memory = tempoMemory(props.resources.memory);
-    // Bytes that may arrive within a second, or belong to one trace: eight batches.
+    // Maximum bytes per second, and maximum size of a trace: eight batches.
     const burst = 8 * LARGEST_REQUEST.toKibibytes() * 1024;
     const buckets = durationBuckets(0.005, props.longestTask);
-    // Tempo's own limit on searches is a week.
+    // Tempo's default is a week.
     const searchable = `${Math.max(168, props.retention.toHours())}h`;
     if (bucket) component.connectExternal(bucket.endpoint);
 
     const file = configMap(component, () => ({
       'tempo.yaml': yaml({
-        // Grafana streams search results through the HTTP port.
+        // Lets Grafana stream search results over the HTTP port.
         stream_over_http_enabled: true,
         server: { http_listen_port: PORTS.tempo },
         usage_report: { reporting_enabled: false },
@@ -66,8 +66,7 @@ export class Tempo extends Chart {
           receivers: {
             otlp: {
               protocols: {
-                // Without an endpoint Tempo listens on localhost only.
-                // A larger message is refused for good, and the collector drops it.
+                // Tempo's default endpoint is localhost. It refuses larger messages permanently, and the Collector drops them.
                 grpc: { endpoint: `0.0.0.0:${PORTS['otlp-grpc']}`, max_recv_msg_size_mib: 4 * LARGEST_REQUEST.toMebibytes() },
                 http: { endpoint: `0.0.0.0:${PORTS['otlp-http']}` },
               },
@@ -81,16 +80,16 @@ export class Tempo extends Chart {
             ...(bucket ? { backend: 's3', s3: blocks(bucket) } : { backend: 'local', local: { path: '/var/tempo/blocks' } }),
           },
         },
-        // The compactor of Tempo 2 is gone: this is where 3 reads the retention from.
+        // Tempo 3 has no compactor section; it reads the retention here.
         backend_worker: { compaction: { block_retention: `${props.retention.toHours()}h` } },
-        // A job of a deleted pod blocks all jobs of its kind, retention included, until it counts as dead (default: 24 h).
+        // A job of a deleted pod blocks all jobs of its kind, such as retention, until it counts as dead (default: 24 h).
         backend_scheduler: { work: { dead_job_timeout: '1h' } },
-        // From here on senders wait and keep their spans.
+        // Above this limit, senders wait and keep their spans.
         live_store: { max_live_traces_bytes: memory.liveTraces },
         querier: { max_concurrent_queries: memory.queries },
         query_frontend: { search: { max_duration: searchable }, metrics: { max_duration: searchable } },
         metrics_generator: {
-          // Spans that end earlier than this are stored and not counted: after a longer outage the metrics of spans have a hole.
+          // Older spans are stored but not counted: after a longer outage, the span metrics have a gap.
           metrics_ingestion_time_range_slack: '5m',
           processor: { span_metrics: { histogram_buckets: buckets }, service_graphs: { histogram_buckets: buckets } },
           registry: { external_labels: { source: 'tempo', cluster: shared.namespace } },
@@ -101,11 +100,11 @@ export class Tempo extends Chart {
         },
         overrides: {
           defaults: {
-            // What is over a rate is refused for a while; what is over another limit is dropped although the sender is told OK.
-            // So traces are limited by their memory above, not by their number, and one trace may be as large as the burst.
+            // Tempo refuses spans above the rate, which senders retry, but silently drops those above its other limits. The number of
+            // traces is therefore unlimited, and max_live_traces_bytes limits their memory.
             ingestion: { rate_strategy: 'local', rate_limit_bytes: burst, burst_size_bytes: burst, max_traces_per_user: 0 },
             global: { max_bytes_per_trace: burst },
-            // The generator makes no metrics unless its processors are named.
+            // By default, the generator has no processors.
             metrics_generator: { processors: ['span-metrics', 'service-graphs'], max_active_series: props.maxSeries },
           },
         },
@@ -115,7 +114,7 @@ export class Tempo extends Chart {
     deployment(component, {
       strategy: 'Recreate',
       priority: 'ingest',
-      // It writes what is in memory to its log on the disk; uploads go on after the next start.
+      // Tempo writes its memory to the write-ahead log, and uploads it after the next start.
       grace: Duration.minutes(5),
       ...(bucket && { secretEnvReason: BUCKET_ENV_REASON }),
       containers: [
@@ -127,7 +126,7 @@ export class Tempo extends Chart {
           ports: PORTS,
           resources: props.resources,
           mounts: [file.mount('/etc/tempo'), props.storage.mount('/var/tempo'), emptyDir('/tmp', 'tmp', Size.mebibytes(64))],
-          // Replaying the write-ahead log of a crash.
+          // Replay of the write-ahead log after a crash.
           startup: { ...http('/ready', 'tempo'), periodSeconds: 5, failureThreshold: 120 },
           readiness: http('/ready', 'tempo'),
           liveness: tcp('tempo'),

@@ -43,8 +43,8 @@ const cases: [string, Settings, string][] = [
   ],
   [
     'a maximum below the replicas',
-    { ...dev, celeryWorker: { pools: [{ ...pool, max: 1 }] } },
-    'settings.celeryWorker.pools[0].max is 1: use more than the 1 of replicas, or remove it',
+    { ...dev, celeryWorker: { pools: [{ ...pool, maxReplicas: 1 }] } },
+    'settings.celeryWorker.pools[0].maxReplicas is 1: use more than the 1 of replicas, or remove it',
   ],
   [
     'an invalid name of a pool',

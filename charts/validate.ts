@@ -102,10 +102,10 @@ const validators: readonly Validator[] = [
   function* workers({ celeryWorker }) {
     const pools = celeryWorker.pools.map((pool, at) => ({ ...pool, at: `celeryWorker.pools[${at}]` }));
     if (pools.length === 0) yield 'celeryWorker.pools is empty: no task would run; add a pool';
-    for (const { at, name, replicas, concurrency, max } of pools) {
+    for (const { at, name, replicas, concurrency, maxReplicas } of pools) {
       yield* positive(`${at}.replicas`, replicas);
       yield* positive(`${at}.concurrency`, concurrency);
-      if (max !== undefined && !(max > replicas)) yield `${at}.max is ${max}: use more than the ${replicas} of replicas, or remove it`;
+      if (maxReplicas !== undefined && !(maxReplicas > replicas)) yield `${at}.maxReplicas is ${maxReplicas}: use more than the ${replicas} of replicas, or remove it`;
       if (!/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/.test(name))
         yield `${at}.name is "${name}": it becomes part of a Deployment's name, so use up to 32 lower-case letters, digits and dashes`;
     }

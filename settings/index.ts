@@ -81,8 +81,8 @@ const prod: Settings = {
   app: { ...base.app, longestTask: Duration.minutes(10) },
   celeryWorker: {
     pools: [
-      { name: 'default', queues: ['celery'], replicas: 2, max: 6, concurrency: 4, resources: resources(millis(500), gibibytes(1)) },
-      { name: 'slow', queues: ['slow'], replicas: 2, max: 4, concurrency: 2, resources: resources(millis(250), mebibytes(512)) },
+      { name: 'default', queues: ['celery'], replicas: 2, maxReplicas: 6, concurrency: 4, resources: resources(millis(500), gibibytes(1)) },
+      { name: 'slow', queues: ['slow'], replicas: 2, maxReplicas: 4, concurrency: 2, resources: resources(millis(250), mebibytes(512)) },
     ],
   },
   celeryExporter: { resources: resources(millis(20), mebibytes(384)) },

@@ -21,7 +21,7 @@ const mutations: Readonly<Record<string, readonly (readonly [what: string, from:
     ],
     ['a renamed key', "secret.path('metrics-password')", "secret.path('password')"],
     ['a Job without its script', "mounts: [script.mount('/opt/platform'), ", 'mounts: ['],
-    ['a host by hand', '`http://${maker.connect(service.endpoints.arangodb)}`', "'http://arangodb:8529'"],
+    ['a host by hand', '`http://${bootstrapper.connect(service.endpoints.arangodb)}`', "'http://arangodb:8529'"],
     ['a probe of an unknown port', "liveness: tcp('arangodb')", "liveness: tcp('http')"],
   ],
   'charts/redis.ts': [
@@ -61,7 +61,7 @@ const mutations: Readonly<Record<string, readonly (readonly [what: string, from:
   'charts/prometheus.ts': [
     ['an unknown target', '`${host}:${port}`', '`${host}:${port + 1}`'],
     ['scraping without a connection', '      this.component.connect(endpoint);\n', ''],
-    ['a login that is not mounted', "            props.logins.consul.mount('metrics-token'),\n", ''],
+    ['a login that is not mounted', "            props.secrets.consul.mount('metrics-token'),\n", ''],
   ],
   'charts/otel-collector.ts': [
     ['an unused connection', '`http://${logs}/otlp`', "'http://127.0.0.1:13133/otlp'"],
@@ -89,7 +89,7 @@ const mutations: Readonly<Record<string, readonly (readonly [what: string, from:
     ['a password in a variable', "GF_USERS_ALLOW_SIGN_UP: 'false'", "GF_USERS_ALLOW_SIGN_UP: 'false', GF_SECURITY_ADMIN_PASSWORD: 'admin'"],
   ],
   'charts/celery/app.ts': [
-    ['a worker without the module', 'return [module.mount(MODULE), ', 'return ['],
+    ['a worker without the module', 'return [module.mount(MODULE_FOLDER), ', 'return ['],
     ['a broker on another port', '@${component.connect(endpoint)}/${index}`', '@${endpoint.host}:6380/${index}`'],
     ['a database without a connection', '`http://${component.connect(database.endpoint)}`', '`http://${database.endpoint.host}:8529`'],
   ],

@@ -2,7 +2,7 @@ import { Size } from 'cdk8s';
 import { describe, expect, test } from 'vitest';
 import { memory } from './memory.ts';
 
-/** The caches that ArangoDB 3.11 claims by default, in MiB, by its option reference. */
+/** ArangoDB 3.11's default caches in MiB, from its option reference. */
 function defaultCaches(total: number): number {
   const beyond = total - 2048;
   if (total > 4096) return beyond * (0.3 + 0.4 + 0.25);
@@ -10,7 +10,7 @@ function defaultCaches(total: number): number {
   return blocks + (total >= 1024 ? 512 : 256) + 256;
 }
 
-/** The options as numbers of MiB. */
+/** The options' values in MiB. */
 function optionsFor(total: number): Record<string, number> {
   const pairs = memory(Size.mebibytes(total)).options.map((option) => /^--([\w.-]+)=(\w+)$/.exec(option)?.slice(1) ?? []);
   return Object.fromEntries(pairs.map(([name = '', value = '']) => [name, Number.parseInt(value, 10)]));
@@ -27,9 +27,9 @@ describe.each([1, 2, 8, 32].map((gibibytes) => [gibibytes, gibibytes * 1024] as 
     expect(caches + javascript + of('query.global-memory-limit')).toBeGreaterThan(total * 0.7 - 8);
   });
 
-  test('the caches claim less than the defaults would', () => expect(caches).toBeLessThan(defaultCaches(total)));
+  test('the caches are smaller than the defaults', () => expect(caches).toBeLessThan(defaultCaches(total)));
 
-  test('what is not set follows from what arangod may use, not from the limit', () => {
+  test('arangod sizes the remaining options by the usable memory, not by the limit', () => {
     expect(memory(Size.mebibytes(total)).detected).toBe(`${Math.floor(total * 0.7)}MiB`);
   });
 
@@ -42,7 +42,7 @@ describe.each([1, 2, 8, 32].map((gibibytes) => [gibibytes, gibibytes * 1024] as 
   });
 });
 
-test('JavaScript gets no more than the documented 2 x 512 MiB', () => {
+test('JavaScript gets at most the documented 2 x 512 MiB', () => {
   expect(optionsFor(32 * 1024)).toMatchObject({ 'javascript.v8-contexts': 2, 'javascript.v8-max-heap': 512 });
   expect(optionsFor(1024)).toMatchObject({ 'javascript.v8-contexts': 1, 'javascript.v8-max-heap': 256 });
 });

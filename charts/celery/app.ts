@@ -10,18 +10,19 @@ import type { ArangoDatabase } from '../arangodb.ts';
 import type { RedisDatabase } from '../redis.ts';
 import probes from './platform_probes.py';
 
-/** The settings that the worker and the scheduler of the app share. */
+/** The user's app. */
 export interface AppSettings {
-  /** The service name in traces. */
+  /** `OTEL_SERVICE_NAME`, the service's name in traces and logs. */
   readonly name: string;
+  /** The service's version in traces and logs. */
   readonly version: string;
-  /** The longest run time of a task: soft shutdown, grace period and visibility timeout derive from it. */
+  /** Maximum run time of a task. The soft shutdown, the grace period and the visibility timeout follow from it. */
   readonly longestTask: Duration;
-  /** The time after which another worker gets an unacknowledged task. @default - twice the longest task, at least an hour */
+  /** Time after which an unacknowledged task goes to another worker. @default - twice the longest task, at least an hour */
   readonly visibilityTimeout?: Duration;
 }
 
-/** The settings and connections of the app. */
+/** The app's settings and the services that it uses. */
 export interface AppProps extends AppSettings {
   readonly image: string;
   readonly broker: RedisDatabase;
@@ -36,13 +37,13 @@ export interface AppProps extends AppSettings {
   readonly consulSecret: SecretRef<'app-token'>;
 }
 
-/** Why the pods of the app have Secrets in variables. */
-export const SECRET_ENV_REASON = 'the app is promised its passwords in variables, as docs/your-app.md lists them';
+/** Why Secrets are environment variables of the app's pods. */
+export const SECRET_ENV_REASON = 'the app reads its passwords from the variables in docs/your-app.md';
 
-const PROBES = '/run/platform';
-const MODULE = '/opt/platform';
+const PROBE_FOLDER = '/run/platform';
+const MODULE_FOLDER = '/opt/platform';
 
-/** The app's environment: every name that the compose file and its env file gave it, and what they lacked. */
+/** The app's environment variables, with every name of the former compose file. docs/your-app.md lists them. */
 export function appEnv(component: Component, props: AppProps): Record<string, string | k8s.EnvVarSource> {
   const { broker, results, cache, database } = props;
   const redis = (password: string, { endpoint, index }: RedisDatabase) => `redis://:$(${password})@${component.connect(endpoint)}/${index}`;
@@ -62,7 +63,7 @@ export function appEnv(component: Component, props: AppProps): Record<string, st
     NODE_NAME: { fieldRef: { fieldPath: 'spec.nodeName' } },
     OTEL_EXPORTER_OTLP_ENDPOINT: `http://${component.connect(props.otlp)}`,
     OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
-    // For what speaks OTLP by HTTP only.
+    // For libraries that support OTLP over HTTP only.
     OTLP_HTTP_ENDPOINT: `http://${component.connect(props.otlpHttp)}`,
     OTEL_SERVICE_NAME: props.name,
     OTEL_RESOURCE_ATTRIBUTES: [
@@ -77,27 +78,27 @@ export function appEnv(component: Component, props: AppProps): Record<string, st
     CONSUL_HTTP_TOKEN: props.consulSecret.env('app-token'),
     CONSUL_DATACENTER: props.datacenter,
     TEMPO_ENDPOINT: `http://${component.connect(props.traces)}`,
-    PLATFORM_PROBES: PROBES,
+    PLATFORM_PROBES: PROBE_FOLDER,
     PYTHONDONTWRITEBYTECODE: '1',
     PYTHONUNBUFFERED: '1',
   };
 }
 
-/** The module that the chart brings along, the folder of its files, and a /tmp on the read-only root. */
+/** The module `platform_probes`, the folder of its files, and /tmp. */
 export function appMounts(component: Component): readonly Mount[] {
   const module = configMap(component, () => ({ 'platform_probes.py': probes }), `${component.name}-probes`);
-  return [module.mount(MODULE), memoryDir(PROBES, 'probes', Size.mebibytes(1)), emptyDir('/tmp', 'tmp', Size.mebibytes(128))];
+  return [module.mount(MODULE_FOLDER), memoryDir(PROBE_FOLDER, 'probes', Size.mebibytes(1)), emptyDir('/tmp', 'tmp', Size.mebibytes(128))];
 }
 
 /**
- * Runs celery with the module on its path: as arguments, so that an entrypoint of the image keeps its say.
- * What the probes saw of a former container of this pod says nothing of this one.
+ * Arguments that run celery with the module on its path. They are no `command`, so the image's entrypoint still applies.
+ * Removes the probe files of a former container of the pod.
  */
-export function celery(...args: readonly string[]): readonly string[] {
+export function celeryArgs(...args: readonly string[]): readonly string[] {
   return [
     'sh',
     '-c',
-    `rm -f ${PROBES}/alive ${PROBES}/ready; export PYTHONPATH="${MODULE}\${PYTHONPATH:+:$PYTHONPATH}"; exec "$0" "$@"`,
+    `rm -f ${PROBE_FOLDER}/alive ${PROBE_FOLDER}/ready; export PYTHONPATH="${MODULE_FOLDER}\${PYTHONPATH:+:$PYTHONPATH}"; exec "$0" "$@"`,
     'celery',
     '-A',
     'main.celery',
@@ -105,13 +106,13 @@ export function celery(...args: readonly string[]): readonly string[] {
   ];
 }
 
-/** Alive while the file that the module touches is there and younger than `seconds`; no Python is started to ask. */
-export function alive(seconds: number): k8s.Probe {
-  const file = `${PROBES}/alive`;
+/** Succeeds while the file that the module touches is younger than `seconds`. Starting Python for each probe would be expensive. */
+export function livenessProbe(seconds: number): k8s.Probe {
+  const file = `${PROBE_FOLDER}/alive`;
   return { ...shell(`test -e ${file} && test $(( $(date +%s) - $(stat -c %Y ${file}) )) -lt ${seconds}`), periodSeconds: 15 };
 }
 
-/** Ready while the file is there. */
-export function ready(): k8s.Probe {
-  return shell(`test -e ${PROBES}/ready`);
+/** Succeeds while the module's file exists. */
+export function readinessProbe(): k8s.Probe {
+  return shell(`test -e ${PROBE_FOLDER}/ready`);
 }

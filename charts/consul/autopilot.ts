@@ -1,13 +1,13 @@
 /**
- * Autopilot's settings as Consul's API takes and answers them. In a server's own configuration they count at the first
- * bootstrap only: the Job `consul-acl` sets them, so that another number of servers changes the quorum.
+ * Autopilot's settings in the format of Consul's API. A server reads those in its configuration only at the first bootstrap, so the Job
+ * `consul-acl` sets them: a changed number of servers then changes the quorum.
  */
 export function autopilotFile(servers: number): string {
   const settings = {
     CleanupDeadServers: true,
     LastContactThreshold: '200ms',
     MaxTrailingLogs: 250,
-    // Dead servers are removed down to this number, never below.
+    // Autopilot removes dead servers down to this number.
     MinQuorum: Math.floor(servers / 2) + 1,
     ServerStabilizationTime: '10s',
   };

@@ -1,23 +1,23 @@
 const rule = (policy: 'read' | 'write') => ({ policy });
 
-/** What each token may do, in Consul's own words. The Job `consul-acl` brings them in; `anonymous` is who brings none. */
+/** The ACL policies of the tokens, which the Job `consul-acl` creates. `anonymous` applies to requests without a token. */
 const policies = {
-  /** The servers: register themselves and the services they watch. */
+  /** The servers register themselves and the services. */
   agent: { node_prefix: { '': rule('write') }, service_prefix: { '': rule('write') } },
-  /** The app: its own keys, locks on them, and everybody's addresses. */
+  /** The app uses its own keys and locks, and reads all addresses. */
   app: {
     key_prefix: { 'app/': rule('write') },
     session_prefix: { '': rule('write') },
     node_prefix: { '': rule('read') },
     service_prefix: { '': rule('read'), 'app-': rule('write') },
   },
-  /** Prometheus. */
+  /** Prometheus reads the metrics. */
   metrics: { agent_prefix: { '': rule('read') } },
-  /** DNS, which knows no tokens, answers NXDOMAIN without these two. */
+  /** DNS requests have no token; without these rules the answer is NXDOMAIN. */
   anonymous: { node_prefix: { '': rule('read') }, service_prefix: { '': rule('read') } },
 } as const;
 
-/** The policies as Consul's API takes them, by file name. */
+/** The policies in the format of Consul's API, by file name. */
 export function policyFiles(): Record<string, string> {
   const files = Object.entries(policies).map(([name, rules]) => {
     const body = { Name: name, Description: 'kept by the platform', Rules: JSON.stringify(rules) };

@@ -1,4 +1,4 @@
-/** Where each data source answers. */
+/** The URL of each data source. */
 export interface Urls {
   readonly tempo: string;
   readonly prometheus: string;
@@ -12,8 +12,8 @@ interface DataSources {
 }
 
 /**
- * Grafana's data sources under fixed uids, each linked to the others; `scrapeInterval` is how often Prometheus scrapes.
- * `$` begins a variable of the environment in a provisioning file: `$$` is how Grafana gets one of its own.
+ * Grafana's data sources with fixed uids, linked to one another.
+ * In a provisioning file, `$` starts an environment variable; `$$` is a literal `$`.
  */
 export function datasources(urls: Urls, scrapeInterval: string): DataSources {
   const shift = { spanStartTimeShift: '-5m', spanEndTimeShift: '5m' };
@@ -25,7 +25,7 @@ export function datasources(urls: Urls, scrapeInterval: string): DataSources {
     access: 'proxy',
     url: urls[type],
     editable: false,
-    // A new panel and a new alert rule begin with metrics.
+    // The data source of new panels and alert rules.
     isDefault: type === 'prometheus',
     jsonData,
   });
@@ -33,9 +33,9 @@ export function datasources(urls: Urls, scrapeInterval: string): DataSources {
     apiVersion: 1,
     datasources: [
       source('tempo', 'Tempo', {
-        // Span to the lines of its trace: OTLP logs carry the trace id as structured metadata, which this filter knows.
+        // From a span to the log lines of its trace, by the trace id in their structured metadata.
         tracesToLogsV2: { datasourceUid: 'loki', ...shift, tags: [service], filterByTraceID: true, filterBySpanID: false },
-        // Span to its service's rate, errors and latency, as Tempo's span-metrics name them.
+        // From a span to the span metrics of its service.
         tracesToMetrics: {
           datasourceUid: 'prometheus',
           ...shift,
@@ -52,14 +52,14 @@ export function datasources(urls: Urls, scrapeInterval: string): DataSources {
         serviceMap: { datasourceUid: 'prometheus' },
         nodeGraph: { enabled: true },
         search: { hide: false },
-        // Without metrics: on 13.2, streamed metrics queries of one point in time show no data (grafana#128416).
+        // Not for metrics: in 13.2, streamed instant queries show no data (grafana#128416).
         streamingEnabled: { search: true },
       }),
       source('prometheus', 'Prometheus', {
         httpMethod: 'POST',
-        // $__rate_interval is at least four of these; Grafana would take 15 s.
+        // $__rate_interval is at least four times this; Grafana's default is 15 s.
         timeInterval: scrapeInterval,
-        // Tempo's own exemplars say traceID, those of an OpenTelemetry SDK trace_id.
+        // Tempo's exemplars have the label traceID, those of OpenTelemetry SDKs trace_id.
         exemplarTraceIdDestinations: [
           { name: 'traceID', datasourceUid: 'tempo' },
           { name: 'trace_id', datasourceUid: 'tempo' },

@@ -1,6 +1,6 @@
 /**
- * The ids of the data source plugins that Grafana starts unless they are disabled: the 13 processes of 13.2.3,
- * and cloudwatch, which is part of Grafana there and a plugin in later releases.
+ * Ids of the data source plugins that Grafana starts unless they are disabled: the 13 of release 13.2.3, and cloudwatch, which
+ * becomes a plugin in later releases.
  */
 const BUNDLED = [
   'cloudwatch',
@@ -19,7 +19,7 @@ const BUNDLED = [
   'zipkin',
 ];
 
-/** The bundled plugins that no data source of these types needs. */
+/** The bundled plugins that data sources of these types do not need. */
 export function unusedPlugins(types: readonly string[]): string[] {
   return BUNDLED.filter((id) => !types.includes(id));
 }

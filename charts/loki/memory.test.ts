@@ -10,7 +10,7 @@ test.each([
   expect(lokiMemory(Size.mebibytes(mebibytes))).toEqual(expected);
 });
 
-test('all caches together take less than a fifth of any container', () => {
+test('the caches use less than a fifth of any container', () => {
   for (const mebibytes of [256, 320, 1024, 2048, 8192]) {
     const { chunkCache, resultCache } = lokiMemory(Size.mebibytes(mebibytes));
     expect(chunkCache + 5 * resultCache).toBeLessThan(mebibytes / 5);

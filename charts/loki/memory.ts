@@ -1,16 +1,16 @@
 import type { Size } from 'cdk8s';
 
-/** What Loki may hold in memory, in MB, by its own settings. */
+/** Loki's memory settings, in MB. */
 interface LokiMemory {
-  /** While the write-ahead log is replayed; beyond, Loki flushes chunks. */
+  /** Limit while replaying the write-ahead log; above it Loki flushes chunks. */
   readonly replay: number;
-  /** The cache of chunks. Loki's default: 100. */
+  /** Size of the chunk cache. Loki's default: 100. */
   readonly chunkCache: number;
-  /** Each of five caches: of query results, statistics, volumes, series and labels. Loki's default: 100. */
+  /** Size of each of five caches: query results, statistics, volumes, series and labels. Loki's default: 100. */
   readonly resultCache: number;
 }
 
-/** Loki's settings for a container of this size: half for a replay, a twentieth for chunks, an eighth for the five caches of results. */
+/** Loki's settings for a container's limit: a half for a replay, 5 % for chunks, 2.5 % for each of the five other caches. */
 export function lokiMemory(limit: Size): LokiMemory {
   const mebibytes = limit.toMebibytes();
   return {

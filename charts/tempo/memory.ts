@@ -1,18 +1,18 @@
 import type { Size } from 'cdk8s';
 
-/** What Tempo may hold in memory, by its own settings. */
+/** Tempo's memory settings. */
 interface TempoMemory {
-  /** Bytes of live traces from which on Tempo asks senders to wait. Tempo's default: 250 MB. */
+  /** Maximum size of live traces in bytes; above it, senders have to wait. Tempo's default: 250 MB. */
   readonly liveTraces: number;
-  /** Bytes of a row group, the unit in which blocks are written and compacted. Tempo's default: 100 MB. */
+  /** Size of a row group, the unit of writing and compacting blocks, in bytes. Tempo's default: 100 MB. */
   readonly rowGroup: number;
-  /** Queries at one time, each of which reads pages of several blocks. Tempo's default: 20. */
+  /** Concurrent queries, each of which reads pages of several blocks. Tempo's default: 20. */
   readonly queries: number;
 }
 
 /**
- * Tempo's settings for a container of this size: an eighth for live traces, a twentieth for a row group. Compaction reads
- * several blocks at once, and the metrics generator, the queries and the Go runtime need the rest.
+ * Tempo's settings for a container's limit: an eighth for live traces, a twentieth for a row group. Compaction, which reads several
+ * blocks at once, the metrics generator, queries and the Go runtime need the rest.
  */
 export function tempoMemory(limit: Size): TempoMemory {
   const mebibytes = limit.toMebibytes();
