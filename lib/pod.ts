@@ -41,9 +41,7 @@ export interface PodShape {
   /** Time between SIGTERM and SIGKILL. */
   readonly grace: Duration;
   readonly containers: readonly Container[];
-  /** User id, group id and fsGroup. @default 10001, which is no user of a node */
-  readonly user?: number;
-  /** Group id, where the image's files need another group than the disks. @default - `user` */
+  /** Group id of the processes, where the image's files need it. @default 10001 */
   readonly group?: number;
 }
 
@@ -72,6 +70,9 @@ export function goMemoryLimit(limit: Size): { readonly GOMEMLIMIT: string } {
   return { GOMEMLIMIT: `${Math.floor(limit.toMebibytes() * 0.8)}MiB` };
 }
 
+/** User id, group id and fsGroup of all pods: a number that no node uses. */
+const USER = 10001;
+
 /** The pod template of the workload `instance`. */
 export function pod(
   component: Component,
@@ -79,7 +80,6 @@ export function pod(
   instance: string,
   restartPolicy: 'Always' | 'OnFailure' | 'Never' = 'Always',
 ): k8s.PodTemplateSpec {
-  const user = shape.user ?? 10001;
   const mounts = shape.containers.flatMap((container) => container.mounts ?? []);
   const volumes = new Map(mounts.flatMap((mount) => (mount.volume ? [[mount.name, mount.volume]] : [])));
   const checksums = mounts.flatMap(({ name, checksum }) => (checksum ? [{ name, checksum }] : []));
@@ -105,9 +105,9 @@ export function pod(
       dnsConfig: { options: [{ name: 'ndots', value: '2' }] },
       securityContext: {
         runAsNonRoot: true,
-        runAsUser: user,
-        runAsGroup: shape.group ?? user,
-        fsGroup: user,
+        runAsUser: USER,
+        runAsGroup: shape.group ?? USER,
+        fsGroup: USER,
         // Changing the group of all files on a large disk would delay every start.
         fsGroupChangePolicy: 'OnRootMismatch',
         seccompProfile: { type: 'RuntimeDefault' },

@@ -1,9 +1,10 @@
-import { Duration } from 'cdk8s';
+import { type ApiObject, Duration } from 'cdk8s';
 import { k8s } from 'cdk8s-plus-27';
 import type { Component, Service } from './component.ts';
 import { hash } from './config.ts';
 import { completeTemplate, type Disk } from './disk.ts';
 import { type PodShape, pod } from './pod.ts';
+import type { Manifest } from './render.ts';
 
 interface Replicated extends PodShape {
   /** Number of pods. @default 1 */
@@ -27,7 +28,7 @@ export function statefulSet(component: Component, shape: StatefulSetShape): void
   const claims = shape.containers
     .flatMap((container) => container.mounts ?? [])
     .flatMap((mount) => (mount.claim ? [completeTemplate(mount.name, mount.claim)] : []));
-  const props: k8s.KubeStatefulSetProps = {
+  const workload = new k8s.KubeStatefulSet(component, 'workload', {
     metadata: metadata(component, component.name, component.name, shape),
     spec: {
       serviceName: shape.service.name,
@@ -40,27 +41,12 @@ export function statefulSet(component: Component, shape: StatefulSetShape): void
       selector: { matchLabels: component.workloadSelector() },
       template: replicas > 1 ? spread(template, component.workloadSelector(), shape.requireAntiAffinity) : template,
     },
-  };
-  new StatefulSetWithClaims(component, 'workload', props, claims);
+  });
+  if (claims.length > 0)
+    amendSpec(workload, (spec) => {
+      spec.volumeClaimTemplates = claims;
+    });
   if (replicas > 1) budget(component, component.name, component.workloadSelector());
-}
-
-/** A StatefulSet with complete claim templates: the API classes drop their apiVersion, kind and status. */
-class StatefulSetWithClaims extends k8s.KubeStatefulSet {
-  constructor(
-    component: Component,
-    id: string,
-    props: k8s.KubeStatefulSetProps,
-    private readonly claims: readonly object[],
-  ) {
-    super(component, id, props);
-  }
-
-  override toJson(): ReturnType<k8s.KubeStatefulSet['toJson']> {
-    const json = super.toJson();
-    if (this.claims.length > 0) json.spec.volumeClaimTemplates = this.claims;
-    return json;
-  }
 }
 
 /** Interchangeable pods. */
@@ -84,7 +70,7 @@ export function deployment(component: Component, shape: DeploymentShape): void {
   // Also with one replica: scaling to two must not change the template, which would replace the first pod.
   const spreadAmong = shape.spreadAmong ?? (strategy === 'RollingUpdate' ? selector : undefined);
   const template = pod(component, { ...shape, grace: Duration.seconds(shape.grace.toSeconds() + preStopSleep) }, name);
-  const props: k8s.KubeDeploymentProps = {
+  const workload = new k8s.KubeDeployment(component, `workload-${name}`, {
     metadata: metadata(component, name, name, shape, strategy === 'Recreate' ? ['deployment-strategy', 'deployment-replicas'] : []),
     spec: {
       ...(!shape.autoscaled && { replicas }),
@@ -99,9 +85,11 @@ export function deployment(component: Component, shape: DeploymentShape): void {
       selector: { matchLabels: selector },
       template: spreadAmong ? spread(template, spreadAmong) : template,
     },
-  };
-  if (preStopSleep > 0) new DeploymentWithPreStopSleep(component, `workload-${name}`, props, preStopSleep);
-  else new k8s.KubeDeployment(component, `workload-${name}`, props);
+  });
+  if (preStopSleep > 0)
+    amendSpec(workload, (spec) => {
+      for (const container of spec.template.spec.containers) container.lifecycle = { preStop: { sleep: { seconds: preStopSleep } } };
+    });
   if (replicas > 1) budget(component, name, selector);
 }
 
@@ -127,23 +115,14 @@ const ENDPOINT_REMOVAL = 5;
 /** Seconds until the successor of a terminating pod is ready. */
 const RESTART = 30;
 
-/** A Deployment whose pods sleep before SIGTERM. */
-class DeploymentWithPreStopSleep extends k8s.KubeDeployment {
-  constructor(
-    component: Component,
-    id: string,
-    props: k8s.KubeDeploymentProps,
-    private readonly seconds: number,
-  ) {
-    super(component, id, props);
-  }
-
-  /** The API classes are those of Kubernetes 1.27, which drop the `sleep` of preStop (1.30). */
-  override toJson(): ReturnType<k8s.KubeDeployment['toJson']> {
-    const json = super.toJson();
-    for (const container of json.spec.template.spec.containers) container.lifecycle = { preStop: { sleep: { seconds: this.seconds } } };
+/** Adds fields that the API classes drop: those of templates in a list, and those that are newer than Kubernetes 1.27. */
+function amendSpec(object: ApiObject, amend: (spec: Manifest['spec']) => void): void {
+  const toJson = object.toJson.bind(object);
+  object.toJson = () => {
+    const json = toJson();
+    amend(json.spec);
     return json;
-  }
+  };
 }
 
 /**
