@@ -69,6 +69,7 @@ export class Loki extends Chart {
         common: {
           path_prefix: '/loki',
           replication_factor: 1,
+          // By default, Loki does not start in a pod without an interface eth0 or en0 (loki#16246).
           instance_addr: '127.0.0.1',
           ring: { kvstore: { store: 'inmemory' } },
           storage: bucket ? { s3: chunks(bucket) } : { filesystem: { chunks_directory: '/loki/chunks', rules_directory: '/loki/rules' } },
@@ -92,6 +93,8 @@ export class Loki extends Chart {
           ingestion_burst_size_mb: 2 * push,
           max_line_size: `${LARGEST_REQUEST.toMebibytes()}MB`,
           max_structured_metadata_size: `${LARGEST_ATTRIBUTES.toKibibytes()}KB`,
+          // Loki's default is a week.
+          reject_old_samples_max_age: `${Math.max(168, MAX_DELAY.toHours())}h`,
           // Loki's default is 721 hours.
           max_query_length: `${Math.max(721, props.retention.toHours() + 1)}h`,
         },
