@@ -12,7 +12,7 @@ const PORTS = { metrics: 9808 };
 
 /** kombu's transport options. */
 const transport = {
-  // A consumer also redelivers tasks that are unacknowledged for longer than this. Three years: only the workers may redeliver.
+  // kombu consumers also requeue unacknowledged tasks. Three years disable that here: it is up to the workers.
   visibility_timeout: 10 ** 8,
   // Without timeouts, a command waits for ever when Redis hangs.
   socket_connect_timeout: 5,

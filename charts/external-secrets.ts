@@ -32,7 +32,7 @@ interface ExternalSecretsProps {
 
 type Generated = Exclude<SecretFormat, 'given'>;
 
-/** The generator's settings for each format: letters and digits with at least 190 bits. A uuid has 128. */
+/** The generator's settings for each format: letters and digits with at least 190 bits of entropy, or 95 in a uuid. */
 const generators: Readonly<Record<Generated, PasswordSpec>> = {
   password: { length: 43, symbols: 0, noUpper: false, allowRepeat: true },
   key: { length: 43, symbols: 0, noUpper: false, allowRepeat: true },

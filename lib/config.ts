@@ -18,7 +18,11 @@ export interface ConfigMap {
 
 /** A ConfigMap of `files`, by file name. `files` is called at synth, when all charts are connected. */
 export function configMap(component: Component, files: () => Readonly<Record<string, string>>, name = component.name): ConfigMap {
-  const texts = once(files);
+  let rendered: Readonly<Record<string, string>> | undefined;
+  const texts = () => {
+    rendered ??= files();
+    return rendered;
+  };
   new k8s.KubeConfigMap(component, `config-${name}`, { metadata: component.metadata(name), data: Lazy.any({ produce: texts }) });
   return { mount: (path) => ({ path, name, readOnly: true, checksum: () => hash(texts()), volume: { configMap: { name } } }) };
 }
@@ -26,12 +30,4 @@ export function configMap(component: Component, files: () => Readonly<Record<str
 /** A short hash of any JSON value. */
 export function hash(value: unknown): string {
   return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16);
-}
-
-function once<T>(make: () => T): () => T {
-  let made: { readonly value: T } | undefined;
-  return () => {
-    made ??= { value: make() };
-    return made.value;
-  };
 }

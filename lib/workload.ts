@@ -21,7 +21,7 @@ export interface StatefulSetShape extends Replicated {
   readonly requireAntiAffinity?: boolean;
 }
 
-/** A StatefulSet with the component's name. Kubernetes refuses changes to all but its replicas and its pod template. */
+/** A StatefulSet with the component's name. Most of its fields except the replicas and the pod template are immutable. */
 export function statefulSet(component: Component, shape: StatefulSetShape): void {
   const { replicas = 1 } = shape;
   const template = pod(component, shape, component.name);
