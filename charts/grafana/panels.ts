@@ -1,7 +1,7 @@
 type Unit = 'ops' | 'percentunit' | 's' | 'short';
 
 /** A query of a panel. */
-export interface Target {
+interface Target {
   readonly refId: string;
   readonly expr?: string;
   readonly exemplar?: boolean;
