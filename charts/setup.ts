@@ -80,7 +80,7 @@ export class Setup extends Chart {
       new k8s.KubePriorityClass(this, priority, {
         metadata: { name: priorityClass(namespace, priority) },
         value: (priorities.length - index) * 10_000,
-        description: `Platform in ${namespace}: ${priorities.join(' before ')}.`,
+        description: `Platform in ${namespace}; from the highest to the lowest: ${priorities.join(', ')}.`,
       });
     });
   }

@@ -3,7 +3,7 @@ import type { Mount } from './mount.ts';
 
 /**
  * The format of a key's value.
- * `password` and `key`: 32 random bytes as base64url, which needs no escaping in a URL; a key signs, a password authenticates.
+ * `password` and `key`: 32 random bytes as base64url, which needs no escaping in a URL.
  * `gossip`: 32 random bytes as base64, for Consul. `uuid`: a random UUID. `given`: comes from outside the platform.
  */
 export type SecretFormat = 'password' | 'key' | 'gossip' | 'uuid' | 'given';

@@ -20,7 +20,7 @@ const policies = {
 /** The policies in the format of Consul's API, by file name. */
 export function policyFiles(): Record<string, string> {
   const files = Object.entries(policies).map(([name, rules]) => {
-    const body = { Name: name, Description: 'kept by the platform', Rules: JSON.stringify(rules) };
+    const body = { Name: name, Description: 'Managed by the platform', Rules: JSON.stringify(rules) };
     return [`${name}.json`, `${JSON.stringify(body)}\n`];
   });
   return Object.fromEntries(files);

@@ -6,6 +6,6 @@ test.each([
   [320, 164],
   [384, 216],
   [768, 523],
-])('of %i MiB, Grafana beside three plugins of 38 MiB may use %i MiB', (limit, own) => {
+])('with three plugins in a container of %i MiB, Grafana’s limit is %i MiB', (limit, own) => {
   expect(grafanaMemory(Size.mebibytes(limit), 3)).toEqual({ GOMEMLIMIT: `${own}MiB` });
 });
