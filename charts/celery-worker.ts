@@ -10,7 +10,9 @@ import { type AppProps, appEnv, appMounts, celeryArgs, livenessProbe, readinessP
 interface WorkerPool {
   /** The Deployment is `celery-worker-NAME`: renaming a pool replaces it. */
   readonly name: string;
+  /** Queues that these workers consume. */
   readonly queues: readonly [string, ...string[]];
+  /** Number of workers. */
   readonly replicas: number;
   /** Maximum number of workers; a HorizontalPodAutoscaler adds them when the CPU is busy. @default - no autoscaling */
   readonly maxReplicas?: number;

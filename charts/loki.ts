@@ -24,7 +24,7 @@ const INDEX_LABELS = [
 
 export interface LokiSettings {
   readonly resources: Resources;
-  /** Disk of the write-ahead log and the index, and of the chunks without a bucket. */
+  /** Disk of the write-ahead log and the index and, without a bucket, of the chunks. */
   readonly disk: Size;
   /** How long lines are kept. */
   readonly retention: Duration;

@@ -19,6 +19,7 @@ const PASSWORD_FILE = '/run/platform/password';
 export interface CacheSettings {
   /** Memory for keys. The container's limit follows from it. */
   readonly maxmemory: Size;
+  /** CPU request; the limit is four times as high, and at least one core. */
   readonly cpu: Cpu;
 }
 

@@ -15,7 +15,7 @@ const PORTS = { tempo: 3200, 'otlp-grpc': 4317, 'otlp-http': 4318 };
 
 export interface TempoSettings {
   readonly resources: Resources;
-  /** Disk of the write-ahead log, and of the blocks without a bucket. */
+  /** Disk of the write-ahead log and, without a bucket, of the blocks. */
   readonly disk: Size;
   /** How long traces are kept. */
   readonly retention: Duration;
