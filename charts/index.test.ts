@@ -136,7 +136,7 @@ const variants: readonly (readonly [string, 'dev' | 'prod', Partial<Settings>])[
   ['buckets', 'dev', { tempo: { ...dev.tempo, bucket }, loki: { ...dev.loki, bucket } }],
   ['a Collector that logs nothing', 'dev', { otelCollector: quiet }],
   ['longer tasks', 'dev', { app: { ...dev.app, longestTask: Duration.minutes(45), visibilityTimeout: Duration.hours(3) } }],
-  ['an autoscaled pool', 'dev', { celeryWorker: { pools: [{ ...pool, max: 2 }] } }],
+  ['an autoscaled pool', 'dev', { celeryWorker: { pools: [{ ...pool, maxReplicas: 2 }] } }],
 ];
 
 test.each(variants)('%s', (_, profile, settings) => {

@@ -44,8 +44,9 @@ const cases: [string, Settings, string][] = [
   [
     'a maximum below the replicas',
     { ...dev, celeryWorker: { pools: [{ ...pool, maxReplicas: 1 }] } },
-    'settings.celeryWorker.pools[0].maxReplicas is 1: use more than the 1 of replicas, or remove it',
+    'settings.celeryWorker.pools[0].maxReplicas is 1: use more than replicas, which is 1, or remove it',
   ],
+  ['no pool', { ...dev, celeryWorker: { pools: [] as never } }, 'settings.celeryWorker.pools is empty'],
   [
     'an invalid name of a pool',
     { ...dev, celeryWorker: { pools: [{ ...pool, name: 'Default' }] } },
@@ -95,7 +96,7 @@ const cases: [string, Settings, string][] = [
   [
     'a queue without space to compact it',
     { ...dev, otelCollector: { ...dev.otelCollector, queue: Size.mebibytes(256) } },
-    'settings.otelCollector.queue is 256 MiB: three queues and the space to compact one of them need 512 MiB',
+    'settings.otelCollector.queue is 256 MiB: use at least 512 MiB (for three queues and the compaction of one)',
   ],
   [
     'too little memory',
@@ -115,7 +116,7 @@ const cases: [string, Settings, string][] = [
   [
     'too little memory for the processes',
     { ...dev, celeryWorker: { pools: [{ ...pool, concurrency: 8 }] } },
-    'settings.celeryWorker.pools[0].resources.memory is 384 MiB: a worker with 8 processes needs 576 MiB',
+    'settings.celeryWorker.pools[0].resources.memory is 384 MiB: use at least 576 MiB (for 8 processes)',
   ],
   [
     'more days than the disk holds',

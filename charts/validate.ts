@@ -1,7 +1,9 @@
-import { Duration, Size } from 'cdk8s';
+import { Duration, Size, SizeRoundingBehavior } from 'cdk8s';
 import { Cpu } from 'cdk8s-plus-27';
 import { tagOf } from '../lib/image.ts';
 import { millis } from '../lib/quantity.ts';
+import { LARGEST_REQUEST } from '../lib/telemetry.ts';
+import { minimumMemory } from './otel-collector/memory.ts';
 import type { Settings } from './settings.ts';
 
 /** Every error in the settings, a sentence each: the path, the problem and the fix. */
@@ -12,17 +14,20 @@ export function validate(settings: Settings): string[] {
 type Validator = (settings: Settings) => Iterable<string>;
 
 /** Minimum memory in MiB, and its source. */
-const MINIMUM_MEMORY: Readonly<Record<string, readonly [mebibytes: number, source: string]>> = {
+const MINIMUM_MEMORY = {
   arangodb: [1024, "below it, arangod's caches, JavaScript and queries get less than 3.11 documents as their minimum"],
   consul: [128, 'Consul 1.15.4 used 93 MiB; 2.0 was not measured'],
   tempo: [256, 'an estimate: no real Tempo was measured'],
   loki: [192, 'an estimate: no real Loki was measured'],
   prometheus: [128, 'Prometheus 3.15.0 used 44 MiB when idle'],
-  otelCollector: [192, 'Collector 0.155 used 156 MiB with 8 senders of 3 MiB each'],
+  otelCollector: [
+    minimumMemory(LARGEST_REQUEST).toMebibytes(),
+    `for 8 concurrent requests of ${LARGEST_REQUEST.toMebibytes()} MiB, the LARGEST_REQUEST of lib/telemetry.ts`,
+  ],
   grafana: [320, 'a public measurement of Grafana 13.2.3 shows up to 293 MiB while it renders dashboards'],
   celeryBeat: [96, 'the reference app with Celery 5.6.3'],
   celeryExporter: [160, 'it always keeps 10,000 tasks: with Celery 5.5.3 they use 113 MiB, or 184 MiB with tracebacks of 3 KB'],
-};
+} satisfies Partial<Record<keyof Settings, [mebibytes: number, source: string]>>;
 
 /** MiB that the platform's own series, spans and lines use in a day: estimates, since no real Tempo or Loki was measured. */
 const MEBIBYTES_PER_DAY = { prometheus: 100, tempo: 50, loki: 50 };
@@ -30,12 +35,9 @@ const MEBIBYTES_PER_DAY = { prometheus: 100, tempo: 50, loki: 50 };
 const validators: readonly Validator[] = [
   function* quantities(settings) {
     for (const [path, value] of leaves(settings)) {
-      if (value instanceof Size && !whole(value))
+      if (value instanceof Size && !isPositive(mebibytes(value)))
         yield `${path} is not a positive whole number of MiB: use Size.mebibytes or Size.gibibytes of one`;
-      if (
-        value instanceof Duration &&
-        !(value.toMilliseconds() > 0 && Number.isInteger(value.toMilliseconds() / unitOf(path).milliseconds))
-      )
+      if (value instanceof Duration && !isPositive(value.toMilliseconds() / unitOf(path).milliseconds))
         yield `${path} is not a positive whole number of ${unitOf(path).name}: use Duration.${unitOf(path).name} of one`;
       if (value instanceof Cpu && !(millis(value) >= 1))
         yield `${path} is less than one millicore: use Cpu.millis or Cpu.units of a positive number`;
@@ -58,11 +60,11 @@ const validators: readonly Validator[] = [
     const registry = mirror?.split('/')[0]?.replace(/:\d+$/, '');
     if (registry !== undefined && !host.test(registry))
       yield `mirror is "${mirror}": start with the registry's host name, without https://`;
-    for (const [at, bucket] of Object.entries({ tempo: tempo.bucket, loki: loki.bucket })) {
+    for (const [service, bucket] of Object.entries({ tempo: tempo.bucket, loki: loki.bucket })) {
       if (bucket && !host.test(bucket.endpoint.host))
-        yield `${at}.bucket.endpoint.host is "${bucket.endpoint.host}": use a host name, without https:// and a path`;
+        yield `${service}.bucket.endpoint.host is "${bucket.endpoint.host}": use a host name, without https:// and a path`;
       if (bucket && !/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket.name))
-        yield `${at}.bucket.name is "${bucket.name}": use 3 to 63 lower-case letters, digits, dots and dashes`;
+        yield `${service}.bucket.name is "${bucket.name}": use 3 to 63 lower-case letters, digits, dots and dashes`;
     }
   },
 
@@ -100,51 +102,43 @@ const validators: readonly Validator[] = [
   },
 
   function* workers({ celeryWorker }) {
-    const pools = celeryWorker.pools.map((pool, at) => ({ ...pool, at: `celeryWorker.pools[${at}]` }));
-    if (pools.length === 0) yield 'celeryWorker.pools is empty: no task would run; add a pool';
-    for (const { at, name, replicas, concurrency, maxReplicas } of pools) {
-      yield* positive(`${at}.replicas`, replicas);
-      yield* positive(`${at}.concurrency`, concurrency);
-      if (maxReplicas !== undefined && !(maxReplicas > replicas)) yield `${at}.maxReplicas is ${maxReplicas}: use more than the ${replicas} of replicas, or remove it`;
+    const { pools } = celeryWorker;
+    if (pools.length < 1) yield 'celeryWorker.pools is empty: no task would run; add a pool';
+    for (const [index, { name, replicas, maxReplicas, concurrency, resources }] of pools.entries()) {
+      const path = `celeryWorker.pools[${index}]`;
+      yield* positive(`${path}.replicas`, replicas);
+      yield* positive(`${path}.concurrency`, concurrency);
+      yield* atLeast(`${path}.resources.memory`, resources.memory, 64 * (concurrency + 1), `for ${concurrency} processes`);
+      if (maxReplicas !== undefined && !(maxReplicas > replicas))
+        yield `${path}.maxReplicas is ${maxReplicas}: use more than replicas, which is ${replicas}, or remove it`;
       if (!/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/.test(name))
-        yield `${at}.name is "${name}": it becomes part of a Deployment's name, so use up to 32 lower-case letters, digits and dashes`;
+        yield `${path}.name is "${name}": it becomes part of a Deployment's name, so use up to 32 lower-case letters, digits and dashes`;
     }
-    for (const name of twice(pools.map(({ name }) => name)))
+    for (const name of duplicates(pools.map(({ name }) => name)))
       yield `celeryWorker.pools has two pools "${name}": a Deployment is named after each, so rename one`;
-    for (const queue of twice(pools.flatMap(({ queues }) => queues)))
+    for (const queue of duplicates(pools.flatMap(({ queues }) => queues)))
       yield `celeryWorker.pools has the queue "${queue}" twice: give it to one pool, with more replicas`;
   },
 
   function* collectors({ otelCollector }) {
-    const { replicas, queue } = otelCollector;
-    yield* positive('otelCollector.replicas', replicas);
-    if (whole(queue) && queue.toMebibytes() < 512)
-      yield `otelCollector.queue is ${queue.toMebibytes()} MiB: three queues and the space to compact one of them need 512 MiB`;
+    yield* positive('otelCollector.replicas', otelCollector.replicas);
+    yield* atLeast('otelCollector.queue', otelCollector.queue, 512, 'for three queues and the compaction of one');
   },
 
   function* memory(settings) {
-    const all = settings as unknown as Readonly<Record<string, { readonly resources?: { readonly memory: Size } } | undefined>>;
-    for (const [name, [minimum, source]] of Object.entries(MINIMUM_MEMORY)) {
-      const size = all[name]?.resources?.memory;
-      if (size && whole(size) && size.toMebibytes() < minimum)
-        yield `${name}.resources.memory is ${size.toMebibytes()} MiB: use at least ${minimum} MiB (${source})`;
-    }
-    for (const [at, { resources, concurrency }] of settings.celeryWorker.pools.entries()) {
-      const minimum = 64 * (concurrency + 1);
-      if (whole(resources.memory) && resources.memory.toMebibytes() < minimum) {
-        yield `celeryWorker.pools[${at}].resources.memory is ${resources.memory.toMebibytes()} MiB: a worker with ${concurrency} processes needs ${minimum} MiB`;
-      }
-    }
+    for (const name of Object.keys(MINIMUM_MEMORY) as (keyof typeof MINIMUM_MEMORY)[])
+      yield* atLeast(`${name}.resources.memory`, settings[name].resources.memory, ...MINIMUM_MEMORY[name]);
   },
 
-  function* retention({ prometheus, tempo, loki }) {
-    for (const [name, { disk, retention, bucket }] of Object.entries({ prometheus: { ...prometheus, bucket: undefined }, tempo, loki })) {
+  function* retention(settings) {
+    for (const name of Object.keys(MEBIBYTES_PER_DAY) as (keyof typeof MEBIBYTES_PER_DAY)[]) {
       // With a bucket, the disk holds only blocks that are not uploaded yet.
-      if (bucket || !whole(disk)) continue;
-      const days = retention.toMilliseconds() / 86_400_000;
-      const need = Math.ceil(days * MEBIBYTES_PER_DAY[name as keyof typeof MEBIBYTES_PER_DAY]);
-      if (disk.toMebibytes() < need)
-        yield `${name}.retention is ${days} days, and the disk of ${disk.toMebibytes()} MiB holds ${Math.floor((days * disk.toMebibytes()) / need)}: shorten it, or use a disk of ${need} MiB`;
+      if (name !== 'prometheus' && settings[name].bucket) continue;
+      const disk = mebibytes(settings[name].disk);
+      const days = settings[name].retention.toMilliseconds() / 86_400_000;
+      const need = Math.ceil(days * MEBIBYTES_PER_DAY[name]);
+      if (disk < need)
+        yield `${name}.retention is ${days} days, and the disk of ${disk} MiB holds ${Math.floor((days * disk) / need)}: shorten it, or use a disk of ${need} MiB`;
     }
   },
 
@@ -167,19 +161,26 @@ function unitOf(path: string): { readonly name: 'hours' | 'seconds'; readonly mi
   return path.endsWith('.retention') ? { name: 'hours', milliseconds: 3_600_000 } : { name: 'seconds', milliseconds: 1000 };
 }
 
-/** Reports whether a size is a positive whole number of MiB. */
-function whole(size: Size): boolean {
-  const mebibytes = size.toKibibytes({ rounding: 2 }) / 1024;
-  return Number.isInteger(mebibytes) && mebibytes > 0;
+/** A size in MiB, which may be a fraction. */
+function mebibytes(size: Size): number {
+  return size.toKibibytes({ rounding: SizeRoundingBehavior.NONE }) / 1024;
+}
+
+function isPositive(value: number): boolean {
+  return Number.isInteger(value) && value > 0;
 }
 
 function* positive(path: string, value: number): Iterable<string> {
-  if (!Number.isInteger(value) || value < 1) yield `${path} is ${value}: use a positive whole number`;
+  if (!isPositive(value)) yield `${path} is ${value}: use a positive whole number`;
+}
+
+function* atLeast(path: string, size: Size, minimum: number, source: string): Iterable<string> {
+  if (mebibytes(size) < minimum) yield `${path} is ${mebibytes(size)} MiB: use at least ${minimum} MiB (${source})`;
 }
 
 /** The values that occur more than once. */
-function twice(values: readonly string[]): Set<string> {
-  return new Set(values.filter((value, at) => values.indexOf(value) !== at));
+function duplicates(values: readonly string[]): Set<string> {
+  return new Set(values.filter((value, index) => values.indexOf(value) !== index));
 }
 
 /** Every leaf of a tree of plain objects and arrays, with its path. */
