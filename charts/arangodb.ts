@@ -12,7 +12,7 @@ import { job, statefulSet } from '../lib/workload.ts';
 import bootstrap from './arangodb/bootstrap.py';
 import { community } from './arangodb/community.ts';
 import { memory } from './arangodb/memory.ts';
-import type { RuleGroup } from './prometheus/rules/group.ts';
+import type { AlertGroup } from './prometheus/rules/group.ts';
 
 const PORTS = { arangodb: 8529 };
 const DATA = '/var/lib/arangodb3';
@@ -69,7 +69,7 @@ export class ArangoDB extends Chart {
   readonly app: ArangoDatabase;
   readonly metrics: ScrapeTarget;
   /** Alerts that only some releases need. Empty for the others. */
-  readonly alerts: readonly RuleGroup[];
+  readonly alerts: readonly AlertGroup[];
 
   constructor(scope: Construct, id: string, shared: Shared, props: ArangoDBProps) {
     super(scope, id, shared);

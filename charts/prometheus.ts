@@ -8,8 +8,8 @@ import type { ScrapeTarget } from '../lib/scrape-target.ts';
 import type { SecretRef } from '../lib/secret.ts';
 import { MAX_DELAY } from '../lib/telemetry.ts';
 import { statefulSet } from '../lib/workload.ts';
-import type { RuleGroup } from './prometheus/rules/group.ts';
-import { ruleGroups } from './prometheus/rules/index.ts';
+import { type AlertGroup, ruleGroup } from './prometheus/rules/group.ts';
+import { alertGroups } from './prometheus/rules/index.ts';
 
 const PORTS = { prometheus: 9090 };
 const SCRAPE_INTERVAL = Duration.seconds(30);
@@ -38,7 +38,7 @@ export class Prometheus extends Chart {
   readonly scrapeInterval = SCRAPE_INTERVAL;
   private readonly component: Component;
   private readonly jobs: object[] = [];
-  private readonly groups: RuleGroup[] = [...ruleGroups];
+  private readonly groups: AlertGroup[] = [...alertGroups];
 
   constructor(scope: Construct, id: string, shared: Shared, props: PrometheusProps) {
     super(scope, id, shared);
@@ -60,7 +60,7 @@ export class Prometheus extends Chart {
         otlp: { promote_resource_attributes: ['service.version', 'k8s.namespace.name', 'k8s.node.name', 'k8s.pod.name'] },
         scrape_configs: this.jobs,
       }),
-      'rules.yaml': yaml({ groups: this.groups }),
+      'rules.yaml': yaml({ groups: this.groups.map(ruleGroup) }),
     }));
 
     statefulSet(component, {
@@ -99,8 +99,8 @@ export class Prometheus extends Chart {
     this.metrics = { endpoint: service.endpoints.prometheus };
   }
 
-  /** Adds alerting rules. */
-  alert(...groups: readonly RuleGroup[]): void {
+  /** Adds alerts. */
+  alert(...groups: readonly AlertGroup[]): void {
     this.groups.push(...groups);
   }
 

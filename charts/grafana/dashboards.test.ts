@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ruleGroups } from '../prometheus/rules/index.ts';
+import { alertGroups } from '../prometheus/rules/index.ts';
 import { celery } from './dashboards/celery.ts';
 import { platform } from './dashboards/platform.ts';
 
@@ -40,7 +40,7 @@ const queries = [platform, celery].flatMap(({ uid, panels }) =>
       ),
     ),
 );
-const alerts = ruleGroups.flatMap(({ rules }) => rules.map(({ alert, expr }): Query => ({ location: alert, expr })));
+const alerts = alertGroups.flatMap(({ alerts }) => Object.entries(alerts).map(([location, { expr }]): Query => ({ location, expr })));
 
 /** Mistakes that make a query show wrong values. */
 const mistakes = {

@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { community } from '../../arangodb/community.ts';
 import { increase1h, increase10m } from './expressions.ts';
-import { ruleGroups } from './index.ts';
+import { ruleGroup } from './group.ts';
+import { alertGroups } from './index.ts';
 
 interface Case {
   readonly name: string;
@@ -13,7 +14,7 @@ interface Case {
 }
 
 const cases: readonly Case[] = parse(readFileSync(join(import.meta.dirname, 'promtool-tests.yaml'), 'utf8')).tests;
-const rules = ruleGroups.flatMap(({ rules }) => rules);
+const rules = alertGroups.flatMap((group) => ruleGroup(group).rules);
 
 /** The names of the series in an expression; `ranges` includes those that are read as a range. */
 function namesIn(expr: string, { ranges = true } = {}): string[] {
@@ -41,7 +42,7 @@ describe.each(rules)('$alert', ({ alert, expr }) => {
   });
 });
 
-describe.each([...rules, ...community.rules])('the expression of $alert', ({ expr, for: duration }) => {
+describe.each([...rules, ...ruleGroup(community).rules])('the expression of $alert', ({ expr, for: duration }) => {
   const minutes = Number.parseInt(duration, 10) * (duration.endsWith('h') ? 60 : 1);
 
   test('reads failure counters by increase1h or increase10m only: a counter that appears with its first failure has no rate', () => {

@@ -1,5 +1,5 @@
 import { increase10m, last5m } from './expressions.ts';
-import type { RuleGroup } from './group.ts';
+import type { AlertGroup } from './group.ts';
 
 const USED = [
   'prometheus_tsdb_storage_blocks_bytes',
@@ -8,33 +8,27 @@ const USED = [
 ];
 
 /** The metrics store, which evaluates these rules. */
-export const prometheus: RuleGroup = {
+export const prometheus: AlertGroup = {
   name: 'prometheus',
-  rules: [
-    {
-      alert: 'PrometheusRulesFail',
+  alerts: {
+    PrometheusRulesFail: {
       // A single failed evaluation is harmless: the next follows a minute later.
       expr: increase10m('prometheus_rule_evaluation_failures_total'),
       for: '15m',
-      labels: { severity: 'page' },
-      annotations: {
-        summary: 'Alerting rules fail',
-        description: 'Rules of {{ $labels.rule_group }} fail to evaluate: their alerts cannot fire.',
-        action: 'Read the error beside the rule on the Rules page of Prometheus.',
-      },
+      severity: 'page',
+      summary: 'Alerting rules fail',
+      description: 'Rules of {{ $labels.rule_group }} fail to evaluate: their alerts cannot fire.',
+      action: 'Read the error beside the rule on the Rules page of Prometheus.',
     },
-    {
-      alert: 'PrometheusDiskFills',
+    PrometheusDiskFills: {
       // The limit applies to the sum; the blocks alone may never reach it.
       expr: `(${USED.map(last5m).join(' + ')}) / (${last5m('prometheus_tsdb_retention_limit_bytes')} > 0) > 0.9`,
       for: '1h',
-      labels: { severity: 'ticket' },
-      annotations: {
-        summary: "Prometheus' data almost reach their size limit",
-        description:
-          'They use {{ $value | humanizePercentage }} of the limit. At the limit, Prometheus deletes the oldest samples before their retention ends.',
-        action: 'Expand its disk, shorten the retention, or drop unused series.',
-      },
+      severity: 'ticket',
+      summary: "Prometheus' data almost reach their size limit",
+      description:
+        'They use {{ $value | humanizePercentage }} of the limit. At the limit, Prometheus deletes the oldest samples before their retention ends.',
+      action: 'Expand its disk, shorten the retention, or drop unused series.',
     },
-  ],
+  },
 };
