@@ -54,7 +54,7 @@ export function graph(
   };
 }
 
-/** Current values, coloured by `steps`: the color from each value on, the first one from the lowest. */
+/** Current values. `steps`: the background of the lowest values, then each other colour and the value from which it applies. */
 export function stat(
   title: string,
   description: string,
