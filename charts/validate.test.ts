@@ -46,7 +46,6 @@ const cases: [string, Settings, string][] = [
     { ...dev, celeryWorker: { pools: [{ ...pool, maxReplicas: 1 }] } },
     'settings.celeryWorker.pools[0].maxReplicas is 1: use more than replicas, which is 1, or remove it',
   ],
-  ['no pool', { ...dev, celeryWorker: { pools: [] as never } }, 'settings.celeryWorker.pools is empty'],
   [
     'an invalid name of a pool',
     { ...dev, celeryWorker: { pools: [{ ...pool, name: 'Default' }] } },
