@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { configDefaults, defineConfig } from 'vitest/config';
 
 // The other tests share their modules: importing cdk8s for each file would take half of the time.
-const mocking = readdirSync('cli', { recursive: true, encoding: 'utf8' })
-  .map((name) => join('cli', name))
-  .filter((path) => path.endsWith('.test.ts') && readFileSync(path, 'utf8').includes('vi.mock('));
+const mocking = ['charts', 'cli']
+  .flatMap((folder) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)))
+  .filter((path) => path.endsWith('.test.ts') && /vi\.(m|doM)ock\(/.test(readFileSync(path, 'utf8')));
 
 export default defineConfig({
   // Text files that charts ship are imported as strings, as in run.js.
