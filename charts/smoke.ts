@@ -9,10 +9,10 @@ import type { SecretRef } from '../lib/secret.ts';
 import { job } from '../lib/workload.ts';
 import type { ArangoDatabase } from './arangodb.ts';
 import type { RedisDatabase } from './redis.ts';
-import script from './smoke/smoke.py';
+import { files } from './smoke/files.ts';
 
 interface SmokeProps {
-  /** The app's own image: it has Celery, a Redis client and, for the trace to begin here, OpenTelemetry. */
+  /** The app's image: it has Celery, a Redis client and, for the sending side of traces, OpenTelemetry. */
   readonly image: string;
   readonly broker: RedisDatabase;
   readonly results: RedisDatabase;
@@ -27,42 +27,61 @@ interface SmokeProps {
   readonly consul: Endpoint<'consul'>;
   readonly consulDns: { readonly tcp: Endpoint<'dns'>; readonly udp: Endpoint<'dns-udp'> };
   readonly consulSecret: SecretRef<'app-token'>;
-  /** The app's name in its traces and logs. */
+  /** The app's service name in traces and logs. */
   readonly app: string;
-  /** The pool that takes from each queue. */
+  /** The worker pool of each queue. */
   readonly queues: Readonly<Record<string, string>>;
-  /** The name of every Service. */
+  /** The names of all Services. */
   readonly services: readonly string[];
 }
 
-/** Seconds that smoke.py waits for what it asks about, one after the other. */
-const WAITS = {
-  /** Until every Service has its name: CoreDNS caches NXDOMAIN for up to 30 s. */
+/** Time-outs of the phases of a run, in seconds. They follow one another: the Job's deadline is their sum. */
+const PHASES = {
+  /** Scheduling the pod and pulling its image. */
+  start: 60,
+  /** Until every Service resolves: CoreDNS caches NXDOMAIN for up to 30 s. */
   names: 30,
   /** Until the first task has returned. */
   task: 60,
   /**
-   * From then on, until its telemetry is in every store. A span is a metric in Prometheus after up to 40 s: the worker sends it
-   * within 5, Tempo collects its metrics every 15, reads them from its log every 15 and sends them within 5.
+   * Until the task's telemetry is in every store. A span becomes a metric in Prometheus after up to 40 s: the worker exports it
+   * within 5, Tempo collects metrics every 15, reads them from its log every 15 and sends them within 5.
    */
-  arrival: 60,
+  telemetry: 60,
   /** To remove what was written. */
-  removal: 25,
+  cleanup: 25,
 };
 
-/** Seconds until the script runs: the pod is scheduled and its image pulled. */
-const START = 60;
+/** Time-outs of single steps, in seconds. */
+const STEPS = {
+  /** An HTTP request, a Redis connection, a DNS query. */
+  request: 5,
+  /** Grafana's health check of a data source, which sends requests itself. */
+  datasource: 15,
+  /** A command to the broker. */
+  broker: 15,
+  /** Replies of the workers to one broadcast. */
+  inspect: 1.5,
+  /** The result of a task. */
+  result: 12,
+  /** A worker's event. */
+  event: 5,
+  /** How long beat is watched: longer than one interval of the reference app's schedule. */
+  beat: 36,
+  /** The end of tasks that still run, and of the subscription to events. */
+  stop: 3,
+};
 
-/** A Job that asks the running platform for everything it promises. It is ephemeral: no other file changes with it. */
+/** A Job that checks a running platform from inside. It is an ephemeral component: no other file changes with it. */
 export class Smoke extends Chart {
   constructor(scope: Construct, id: string, shared: Shared, props: SmokeProps) {
     super(scope, id, shared);
     const { broker, results, cache, database, dashboardsSecret, consulDns, consulSecret } = props;
     const component = new Component(this, id, shared, { role: 'smoke', image: props.image, ephemeral: true });
-    const file = configMap(component, () => ({ 'smoke.py': script }));
+    const code = config(component, () => files);
 
     const redis = ({ endpoint, index }: RedisDatabase) => `redis://${component.connect(endpoint)}/${index}`;
-    // Both protocols have one address.
+    // UDP and TCP share one address.
     const dns = [consulDns.udp, consulDns.tcp].map((endpoint) => component.connect(endpoint))[0] ?? '';
     const secrets: readonly Mount[] = [
       database.secret.mount('password'),
@@ -76,23 +95,23 @@ export class Smoke extends Chart {
       component,
       {
         priority: 'view',
-        // It removes what it wrote, also when it is stopped.
+        // A run that is stopped also removes what it wrote.
         grace: Duration.seconds(10),
         containers: [
           {
             name: 'smoke',
             image: props.image,
-            command: ['python3', '-I', '-B', '/opt/platform/smoke.py'],
+            command: ['python3', '-I', '-B', '/opt/platform/smoke'],
             env: {
               BROKER_URL: redis(broker),
               RESULTS_URL: redis(results),
-              BROKER_CREDENTIAL: broker.secret.path('password'),
+              BROKER_PASSWORD_FILE: broker.secret.path('password'),
               CACHE_URL: redis(cache),
-              CACHE_CREDENTIAL: cache.secret.path('password'),
+              CACHE_PASSWORD_FILE: cache.secret.path('password'),
               ARANGO_URL: `http://${component.connect(database.endpoint)}`,
               ARANGO_DATABASE: database.database,
               ARANGO_USERNAME: database.username,
-              ARANGO_CREDENTIAL: database.secret.path('password'),
+              ARANGO_PASSWORD_FILE: database.secret.path('password'),
               OTEL_EXPORTER_OTLP_ENDPOINT: `http://${component.connect(props.otlp)}`,
               OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
               OTEL_SERVICE_NAME: `platform-${id}`,
@@ -100,22 +119,22 @@ export class Smoke extends Chart {
               PROMETHEUS_URL: `http://${component.connect(props.metricStore)}`,
               LOKI_URL: `http://${component.connect(props.logs)}`,
               GRAFANA_URL: `http://${component.connect(props.dashboards)}`,
-              GRAFANA_CREDENTIAL: dashboardsSecret.path('admin-password'),
+              GRAFANA_PASSWORD_FILE: dashboardsSecret.path('admin-password'),
               CONSUL_URL: `http://${component.connect(props.consul)}`,
               CONSUL_DNS: dns,
-              CONSUL_CREDENTIAL: consulSecret.path('app-token'),
+              CONSUL_TOKEN_FILE: consulSecret.path('app-token'),
               APP_NAME: props.app,
               QUEUES: JSON.stringify(props.queues),
               SERVICES: props.services.join(','),
               NAMESPACE: shared.namespace,
-              WAITS: JSON.stringify(WAITS),
+              TIMEOUTS: JSON.stringify({ ...PHASES, ...STEPS }),
             },
             resources: { cpu: Cpu.millis(50), memory: Size.mebibytes(128) },
-            mounts: [file.mount('/opt/platform'), emptyDir('/tmp', 'tmp', Size.mebibytes(16)), ...secrets],
+            mounts: [code.at('/opt/platform/smoke'), emptyDir('/tmp', 'tmp', Size.mebibytes(16)), ...secrets],
           },
         ],
       },
-      Duration.seconds(Object.values(WAITS).reduce((sum, seconds) => sum + seconds, START)),
+      Duration.seconds(Object.values(PHASES).reduce((sum, seconds) => sum + seconds)),
     );
   }
 }
