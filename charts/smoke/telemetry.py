@@ -1,7 +1,7 @@
 """The task's telemetry: its trace in Tempo, its metrics in Prometheus, its log line in Loki."""
 
 import time
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from . import tracing
 from .check import Failed, Skipped, logs
@@ -23,7 +23,7 @@ class Telemetry:
         self.before = {}
 
     def checks(self):
-        name, app = self.settings.name, self.settings.app
+        name, app, prometheus = self.settings.name, self.settings.app, urlsplit(self.settings.prometheus_url)
         yield (
             "the task's trace is in Tempo, with the spans of producer and worker",
             lambda check: self.find_trace(check, self.settings.tempo_url),
@@ -33,7 +33,7 @@ class Telemetry:
         yield "an exemplar of the span metrics leads to a trace", self.has_exemplar, logs("tempo")
         yield f"the service graph has the edge from {name} to {app}", self.has_edge, logs("tempo")
         yield "the task's log line is in Loki, with its trace ID", self.has_log_line, logs("otel-collector")
-        yield "Prometheus finds every target up", self.targets_are_up, "port-forward service/prometheus 9090"
+        yield "Prometheus finds every target up", self.targets_are_up, f"port-forward service/{prometheus.hostname} {prometheus.port}"
 
     def read_counters(self, check):
         """Remembers the counters from before the task."""
