@@ -126,7 +126,7 @@ const checks: readonly Check[] = [
       assert.ok((await status(...metrics, 'GET', `/_db/${database}/_api/collection`)) > 400, "Prometheus reads the app's data");
     },
     broken: {
-      by: (all) => replaceIn(all, 'arangodb-bootstrap', 'bootstrap.py', 'name, "rw")', 'name, "ro")'),
+      by: (all) => replaceIn(all, 'arangodb-bootstrap', 'bootstrap.py', 'database, "rw")', 'database, "ro")'),
       says: /the app cannot write/,
     },
   },
@@ -159,7 +159,7 @@ const checks: readonly Check[] = [
       assert.equal(await job.ended, 0, `the Job did not wait: ${job.output}`);
     },
     broken: {
-      by: (all) => replaceIn(all, 'arangodb-bootstrap', 'bootstrap.py', 'PATIENCE = 600', 'PATIENCE = 1'),
+      by: (all) => replaceIn(all, 'arangodb-bootstrap', 'bootstrap.py', 'START_TIMEOUT = 600', 'START_TIMEOUT = 1'),
       says: /it says that it waits/,
     },
   },
@@ -189,7 +189,7 @@ const checks: readonly Check[] = [
       await refused(maker(sandbox).pod.start(), /^bootstrap: GET \/_api\/user\/root answered 500: /);
     },
     broken: {
-      by: (all) => replaceIn(all, 'arangodb-bootstrap', 'bootstrap.py', "'nothing more')}", "'nothing more')} {login}"),
+      by: (all) => replaceIn(all, 'arangodb-bootstrap', 'bootstrap.py', "'no error message')}", "'no error message')} {login}"),
       says: /the log of .* shows the secret arangodb\/root-password/,
     },
   },
