@@ -1,8 +1,8 @@
-"""What the platform adds to a Celery app from outside: files that its probes look at, and the timing it was promised.
+"""Health files for probes, and defaults, that the platform adds to a Celery app without changing it.
 
-`celery worker --include=platform_probes` and `celery beat --scheduler=platform_probes:Scheduler`. In the folder
-PLATFORM_PROBES the file `alive` is touched as long as the program does its work or waits for its broker, which a restart
-would not bring back; `ready` is there while a worker consumes, or beat ticks.
+Loaded by `celery worker --include=platform_probes` and `celery beat --scheduler=platform_probes:Scheduler`. In the folder
+PLATFORM_PROBES, the file `alive` is touched while the program works or waits for its broker, which a restart would not bring
+back. The file `ready` exists while a worker consumes, or while beat ticks.
 """
 
 import os
@@ -17,98 +17,98 @@ from celery.beat import PersistentScheduler
 
 FOLDER = Path(os.environ.get("PLATFORM_PROBES", "/run/platform"))
 ALIVE, READY = FOLDER / "alive", FOLDER / "ready"
-TURN = 15  # seconds: beat's loop turns at least so often, a worker's heart beats every 2
-HANG = 2 * TURN
+INTERVAL = 15  # seconds: the longest pause of beat's loop; a worker sends a heartbeat every 2
+HANGS_AFTER = 2 * INTERVAL
 
 
 def configure(app):
-    """Sets what the platform promised, unless the app has decided itself."""
-    # Celery's own defaults are the last of the maps: whatever the app has set, and however, stands before them.
+    """Sets the platform's defaults, which the app's own settings override."""
+    # The last of these maps has Celery's defaults; the app's settings, wherever it makes them, come before it.
     app.conf.maps[-1].update(broker_connection_max_retries=None, task_send_sent_event=True)
-    # Without a time-out a command waits for ever on a Redis that neither answers nor hangs up.
+    # Without a time-out, a command waits forever for a Redis that accepts connections and does not answer.
     options = {"socket_connect_timeout": 5, "socket_timeout": 15}
     if "PLATFORM_VISIBILITY_TIMEOUT_SECONDS" in os.environ:
         options["visibility_timeout"] = int(os.environ["PLATFORM_VISIBILITY_TIMEOUT_SECONDS"])
-    # In place: an app that reads its settings with a prefix would not see what is assigned.
+    # Changed in place: an app that reads its settings with a prefix ignores an assigned value.
     for name, value in options.items():
         app.conf.broker_transport_options.setdefault(name, value)
 
 
-class Pulse(threading.Thread):
-    """Writes the files. A fork takes no threads along: children have no pulse."""
+class HealthFiles(threading.Thread):
+    """Keeps the files up to date. It does not run in a pool's children, since a fork copies no threads."""
 
     def __init__(self):
-        super().__init__(name="platform-pulse", daemon=True)
-        self.working = self.leaving = False
-        self.turned = time.monotonic()
+        super().__init__(name="platform-health-files", daemon=True)
+        self.working = self.stopping = False
+        self.last_progress = time.monotonic()
 
     def run(self):
         while True:
-            self.write()
+            self.update()
             time.sleep(2)
 
-    def write(self):
-        turns = time.monotonic() - self.turned < HANG
-        if turns or self.leaving or in_broker():
+    def update(self):
+        progressing = time.monotonic() - self.last_progress < HANGS_AFTER
+        if progressing or self.stopping or waits_for_broker():
             ALIVE.touch()
-        if turns and self.working and not self.leaving:
+        if progressing and self.working and not self.stopping:
             READY.touch()
         else:
             READY.unlink(missing_ok=True)
 
-    def turn(self, **_):
-        self.turned = time.monotonic()
+    def progress(self, **_):
+        self.last_progress = time.monotonic()
 
-    def work(self, working):
-        self.turn()
+    def set_working(self, working):
+        self.progress()
         self.working = working
-        self.write()
+        self.update()
 
-    def leave(self):
-        self.leaving = True
-        self.write()
+    def set_stopping(self):
+        self.stopping = True
+        self.update()
 
 
-def in_broker():
-    """Whether the main thread is in a command to Redis, or in the pause before the next try: a lost one is tried for ever."""
+def waits_for_broker():
+    """Whether the main thread runs a Redis command, or pauses before it retries one. Kombu retries a lost connection forever."""
     frame = sys._current_frames().get(threading.main_thread().ident)
     while frame and frame.f_globals.get("__name__") in ("socket", "ssl"):
         frame = frame.f_back
     return bool(frame) and frame.f_globals.get("__name__", "").startswith(("redis.", "kombu.utils.functional"))
 
 
-pulse = Pulse()
-signals.heartbeat_sent.connect(pulse.turn)
+health = HealthFiles()
+signals.heartbeat_sent.connect(health.progress)
 
 
 class Consuming(bootsteps.StartStopStep):
-    """The last step of a consumer that starts, and the first that stops when its connection is lost."""
+    """Runs last when a consumer starts, and first when it stops or loses its connection."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def start(self, consumer):
-        pulse.work(True)
+        health.set_working(True)
 
     def stop(self, consumer):
-        pulse.work(False)
+        health.set_working(False)
 
     shutdown = stop
 
 
 @signals.worker_init.connect
-def begin(sender, **_):
-    """In the parent, before its pool and its consumer are made."""
+def start_worker(sender, **_):
+    """Runs in the parent process, before its pool and its consumer exist."""
     configure(sender.app)
     sender.app.steps["consumer"].add(Consuming)
-    pulse.start()
+    health.start()
 
 
 @signals.worker_shutting_down.connect
-def end(how, **_):
-    """SIGTERM waits for the running tasks; what still runs after the promised time goes back to the queue."""
-    pulse.leave()
+def stop_worker(how, **_):
+    """After SIGTERM, running tasks get a time limit; Celery then returns them to the queue."""
+    health.set_stopping()
     seconds = os.environ.get("PLATFORM_SOFT_SHUTDOWN_SECONDS")
-    # Celery's own soft shutdown sleeps the whole time, however short the tasks are.
+    # Celery's own soft shutdown always sleeps for the whole time, even when all tasks have ended.
     if how == "Warm" and seconds:
         timer = threading.Timer(float(seconds), os.kill, (os.getpid(), signal.SIGQUIT))
         timer.daemon = True
@@ -116,12 +116,12 @@ def end(how, **_):
 
 
 class Scheduler(PersistentScheduler):
-    """Celery's own scheduler on its file, written down before each task is sent: a beat that is killed sends none twice."""
+    """Celery's own scheduler, which also saves its state before it sends a task, so that a killed beat sends none twice."""
 
     def __init__(self, app, *args, **kwargs):
         configure(app)
         super().__init__(app, *args, **kwargs)
-        self.max_interval = min(self.max_interval, TURN)
+        self.max_interval = min(self.max_interval, INTERVAL)
 
     def reserve(self, entry):
         reserved = super().reserve(entry)
@@ -129,12 +129,12 @@ class Scheduler(PersistentScheduler):
         return reserved
 
     def tick(self, *args, **kwargs):
-        pulse.turn()
+        health.progress()
         delay = super().tick(*args, **kwargs)
-        pulse.work(True)
+        health.set_working(True)
         return delay
 
 
 @signals.beat_init.connect
-def begin_beat(**_):
-    pulse.start()
+def start_beat(**_):
+    health.start()

@@ -1,5 +1,5 @@
-# Starts a Consul server. Its secrets go from their files into one in memory that only this user reads: Consul knows no
-# variables in its configuration, and an argument would stand in the process list.
+# Starts a Consul server. Consul reads no secrets from variables, and arguments are visible in the process list: the secrets go
+# into a configuration file in memory that only this user can read.
 set -eu
 umask 077
 secret() { cat "$CREDENTIALS/$1"; }
