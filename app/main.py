@@ -1,4 +1,4 @@
-"""A small Celery app that uses what the platform offers; the worker and the scheduler run it as `main.celery`."""
+"""A small Celery app that uses every service of the platform. Workers and beat run it as `main.celery`."""
 
 import functools
 import json
@@ -17,30 +17,30 @@ from redis import Redis, RedisError
 
 import telemetry
 
-# ArangoDB's numbers for what is there already: a collection of that name, a document of that key.
+# ArangoDB's error numbers for a collection name and a document key that already exist.
 DUPLICATE_NAME, UNIQUE_CONSTRAINT_VIOLATED = 1207, 1210
 
 log = logging.getLogger("main")
 tracer = trace.get_tracer("main")
-written = metrics.get_meter("main").create_counter("notes.written", description="Notes that were written to the database.")
+written = metrics.get_meter("main").create_counter("notes.written", description="Notes written to the database.")
 
-# Celery itself reads CELERY_BROKER_URL and CELERY_RESULT_BACKEND.
+# Celery reads CELERY_BROKER_URL and CELERY_RESULT_BACKEND from the environment.
 celery = Celery("main")
 celery.conf.update(
-    # All tasks may run twice, so one that was cut off, by SIGTERM or with its process, runs again.
+    # Every task may run twice. One that is interrupted, by SIGTERM or by the end of its process, therefore runs again.
     task_acks_late=True,
     task_reject_on_worker_lost=True,
-    # A worker holds no task back that another one could run.
+    # A worker reserves no task that another one could run.
     worker_prefetch_multiplier=1,
     result_expires=3600,
     broker_connection_retry_on_startup=True,
     task_routes={"main.slow": {"queue": "slow"}},
-    # A tick that no worker took in time makes room for the next.
+    # A tick that no worker ran before the next one is dropped.
     beat_schedule={"tick": {"task": "main.tick", "schedule": 30.0, "options": {"expires": 30}}},
 )
 
-# A database that is away for a minute delays a task and does not fail it.
-patient = {"autoretry_for": (OSError, ArangoServerError, RedisError), "retry_backoff": 2, "max_retries": 6}
+# A service that is down for a minute delays a task and does not fail it.
+retried = {"autoretry_for": (OSError, ArangoServerError, RedisError), "retry_backoff": 2, "max_retries": 6}
 
 
 @functools.cache
@@ -50,8 +50,8 @@ def cache():
 
 @functools.cache
 def notes():
-    """The collection, made by whoever comes first."""
-    # The client's own tries would keep the process for half a minute: Celery's leave it to other tasks.
+    """The collection, which the first process creates."""
+    # The client's own retries would block the process for half a minute; Celery's leave it free for other tasks.
     client = ArangoClient(os.environ["ARANGO_URL"], http_client=DefaultHTTPClient(request_timeout=10, retry_attempts=0))
     database = client.db(os.environ["ARANGO_DATABASE"], os.environ["ARANGO_USERNAME"], os.environ["ARANGO_PASSWORD"])
     try:
@@ -63,7 +63,7 @@ def notes():
 
 
 def save(note):
-    """Writes a note, or writes over it: the second run of a task leaves what the first one left."""
+    """Writes a note, or replaces it, so that a task which runs twice leaves one note."""
     try:
         notes().insert(note)
     except DocumentInsertError as error:
@@ -72,9 +72,9 @@ def save(note):
         notes().replace(note)
 
 
-@celery.task(name="main.note", bind=True, **patient)
+@celery.task(name="main.note", bind=True, **retried)
 def note(self, text, key=None):
-    """Writes a note under a key of the caller's, or under the task's id, which stays the same however often the task runs."""
+    """Writes a note under the given key, or under the task's ID, which is the same in every run of the task."""
     key = key or self.request.id
     with tracer.start_as_current_span("write note", attributes={"note.key": key}):
         trace_id = telemetry.trace_id()
@@ -85,32 +85,32 @@ def note(self, text, key=None):
     return {"key": key, "trace": trace_id}
 
 
-@celery.task(name="main.read", **patient)
+@celery.task(name="main.read", **retried)
 def read(key):
-    """Reads a note: from the cache, or from the database into the cache. An unknown one is None."""
-    kept = cache().get(f"note:{key}")
-    if kept:
-        return {**json.loads(kept), "cached": True}
-    found = notes().get(key)
-    if not found:
+    """Reads a note from the cache, or from the database into the cache. Returns None for an unknown key."""
+    cached = cache().get(f"note:{key}")
+    if cached:
+        return {**json.loads(cached), "cached": True}
+    document = notes().get(key)
+    if not document:
         return None
-    note = {"key": key, "text": found["text"], "trace": found["trace"]}
+    note = {"key": key, "text": document["text"], "trace": document["trace"]}
     cache().set(f"note:{key}", json.dumps(note), ex=60)
     return {**note, "cached": False}
 
 
-@celery.task(name="main.lookup", **patient)
+@celery.task(name="main.lookup", **retried)
 def lookup(service):
-    """The addresses, host:port, of a service whose checks pass, as Consul knows them."""
+    """Returns the addresses, as host:port, of a service's instances that pass their checks in Consul."""
     url = f"{os.environ['CONSUL_HTTP_ADDR']}/v1/health/service/{quote(service, safe='')}"
-    answer = requests.get(url, {"passing": "true"}, headers={"X-Consul-Token": os.environ.get("CONSUL_HTTP_TOKEN", "")}, timeout=5)
-    answer.raise_for_status()
-    return [f"{each['Service']['Address'] or each['Node']['Address']}:{each['Service']['Port']}" for each in answer.json()]
+    response = requests.get(url, {"passing": "true"}, headers={"X-Consul-Token": os.environ.get("CONSUL_HTTP_TOKEN", "")}, timeout=5)
+    response.raise_for_status()
+    return [f"{each['Service']['Address'] or each['Node']['Address']}:{each['Service']['Port']}" for each in response.json()]
 
 
 @celery.task(name="main.slow")
 def slow(seconds=10):
-    """Takes its time, in a queue of its own: who asks for quick tasks does not wait for it."""
+    """Takes its time. It has its own queue, so that quick tasks do not wait for it."""
     log.info("slow starts: %s s", seconds)
     time.sleep(seconds)
     log.info("slow ends")
@@ -119,11 +119,11 @@ def slow(seconds=10):
 
 @celery.task(name="main.fail")
 def fail():
-    """Fails, to be seen in traces, logs and metrics."""
-    raise RuntimeError("failed, as it was asked to")
+    """Fails, to show an error in traces, logs and metrics."""
+    raise RuntimeError("this task always fails")
 
 
 @celery.task(name="main.tick", ignore_result=True)
 def tick():
-    """Counts the beats of the scheduler since it last paused for an hour."""
+    """Counts the runs of beat's schedule. The count expires after an hour without a run."""
     cache().pipeline().incr("ticks").expire("ticks", 3600).execute()
