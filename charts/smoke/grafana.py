@@ -22,28 +22,25 @@ class Grafana:
         yield "Grafana's proxy returns the trace", self.proxies_trace, logs("grafana")
 
     def accepts_one_login(self, check):
+        """Spends no wrong login of admin's. Grafana does not count those of unknown users."""
         try:
-            self.try_logins(check)
+            check.expect_refusal("GET", self.sources)
+            check.expect_refusal("GET", self.sources, basic_auth(f"smoke-{self.settings.run}", self.settings.run))
+            status, text = check.call("GET", self.sources, self.admin)
+            if "login-attempt.blocked" in text:
+                raise Failed(f"admin is locked out: {LOCKOUT}")
+            if status != 200:
+                raise Failed(
+                    f"the Secret's password returned {status}. Grafana applies the Secret only when it first creates its database; "
+                    f"it also refuses a locked-out admin: {LOCKOUT}"
+                )
+            # A user has one password. If the Secret's is accepted and is not `admin`, Grafana's default is refused.
+            if self.settings.grafana_password == "admin":
+                raise Failed("the Secret's password is admin, Grafana's default")
         except Exception as error:
             self.logged_in.set_exception(error)
             raise
         self.logged_in.set_result(None)
-
-    def try_logins(self, check):
-        """Spends no wrong login of admin's. Grafana does not count those of unknown users."""
-        check.expect_refusal("GET", self.sources)
-        check.expect_refusal("GET", self.sources, basic_auth(f"smoke-{self.settings.run}", self.settings.run))
-        status, text = check.call("GET", self.sources, self.admin)
-        if "login-attempt.blocked" in text:
-            raise Failed(f"admin is locked out: {LOCKOUT}")
-        if status != 200:
-            raise Failed(
-                f"the Secret's password returned {status}. Grafana applies the Secret only when it first creates its database; "
-                f"it also refuses a locked-out admin: {LOCKOUT}"
-            )
-        # A user has one password. If the Secret's is accepted and is not `admin`, Grafana's default is refused.
-        if self.settings.grafana_password == "admin":
-            raise Failed("the Secret's password is admin, Grafana's default")
 
     def sources_are_healthy(self, check):
         self.logged_in.result()

@@ -2,7 +2,7 @@ import { amountOf } from '../../lib/quantity.ts';
 import type { Manifest } from '../../lib/render.ts';
 import { readers } from '../secrets/generate.ts';
 import { resultOf } from './check-result.ts';
-import type { SmokeRun } from './run.ts';
+import type { SmokeRun } from './job.ts';
 
 /** Reports whether disks and Secrets in the cluster match the manifests. */
 export async function drift({ kubectl, profile, report }: SmokeRun): Promise<void> {

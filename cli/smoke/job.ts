@@ -2,8 +2,19 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type Manifest, podOf } from '../../lib/render.ts';
 import { snapshot } from '../cluster.ts';
 import { diagnose } from '../diagnose.ts';
-import { parseLog } from './check-result.ts';
-import type { SmokeRun } from './run.ts';
+import type { Kubectl } from '../kubectl.ts';
+import type { Profile } from '../profile.ts';
+import { type CheckResult, parseLog } from './check-result.ts';
+
+/** A run of the smoke test. */
+export interface SmokeRun {
+  readonly kubectl: Kubectl;
+  readonly profile: Profile;
+  /** Takes results as they come. */
+  readonly report: (...checks: readonly CheckResult[]) => void;
+  /** Aborted when the run ends early. */
+  readonly signal: AbortSignal;
+}
 
 /** Grace period in seconds before a stuck Job fails the run. */
 const STUCK = 15;

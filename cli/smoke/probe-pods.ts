@@ -3,10 +3,9 @@ import { amountOf } from '../../lib/quantity.ts';
 import { type Manifest, podOf } from '../../lib/render.ts';
 import { apply } from '../cluster.ts';
 import type { CheckResult } from './check-result.ts';
-import { jobOf } from './job.ts';
+import { jobOf, type SmokeRun } from './job.ts';
 import { evaluate, type Paths, PROBE_PODS, type ProbeResult, pathsOf, podName, type ServicePort, type Source } from './paths.ts';
 import script from './probe.py';
-import type { SmokeRun } from './run.ts';
 
 /** Seconds that the probe pods get from their creation to their end. */
 const TIMEOUT = 50;
