@@ -20,6 +20,7 @@ TIMEOUTS = {
     "names": 1, "task": 1, "telemetry": 2, "request": 1, "datasource": 2, "broker": 2,
     "inspect": 0.3, "result": 1, "event": 1, "beat": 1, "stop": 1,
 }  # fmt: skip
+STANDINS = {"/ready": "tempo", "/loki/ready": "loki", "/_admin/server/availability": "arangodb"}
 TRACE = "00ab" + "1" * 28
 
 
@@ -44,7 +45,8 @@ class Servers:
                 response = servers.responses.get(url.path, (404, "not found"))
                 status, body = response(self) if callable(response) else response
                 self.send_response(405 if self.command == "HEAD" else status)
-                self.send_header("X-Standin", "tempo-standin")
+                if url.path in STANDINS:
+                    self.send_header("X-Standin", f"{STANDINS[url.path]}-standin")
                 self.end_headers()
                 self.wfile.write((body if isinstance(body, str) else json.dumps(body)).encode())
 
@@ -77,6 +79,7 @@ def env(servers, tmp_path):
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
     }  # fmt: skip
     values |= {f"{name}_URL": servers.url for name in ("ARANGO", "TEMPO", "PROMETHEUS", "LOKI", "GRAFANA", "CONSUL")}
+    values["LOKI_URL"] += "/loki"
     values |= {f"{name}_URL": f"redis://127.0.0.1:1/{index}" for index, name in enumerate(("BROKER", "RESULTS", "CACHE"))}
     for name in ("BROKER_PASSWORD", "CACHE_PASSWORD", "ARANGO_PASSWORD", "GRAFANA_PASSWORD", "CONSUL_TOKEN"):
         (tmp_path / name).write_text(f"{name}-Pa55\n")

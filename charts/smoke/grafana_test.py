@@ -2,6 +2,7 @@ import threading
 
 import pytest
 
+from .conftest import TRACE
 from .grafana import Grafana
 from .telemetry import Telemetry
 
@@ -63,10 +64,22 @@ def test_a_wrong_password_is_tried_once(grafana, servers, run_check):
     assert server.wrong == 1
 
 
+def test_the_proxy_returns_the_trace(grafana, servers, run_check):
+    checks, (service, name) = grafana(), ("celery-app", "run/main.note")
+    checks.logged_in.set_result(None)
+    checks.telemetry.traced = False
+    spans = {"trace": {"resourceSpans": [{"name": name, "resource": {"service.name": service}}]}}
+    servers.responses[f"/api/datasources/proxy/uid/tempo/api/v2/traces/{TRACE}"] = lambda request: (
+        (200, spans) if request.login == "admin:GRAFANA_PASSWORD-Pa55" else (401, {}))
+    line = run_check(checks.proxies_trace)
+    assert line["detail"].startswith("the worker's span is there") and line["standins"] == ["tempo"], line
+
+
 def test_a_data_source_is_as_healthy_as_grafana_reports(grafana, servers, run_check):
     server, checks = FakeGrafana(servers), grafana()
     checks.logged_in.set_result(None)
-    assert run_check(checks.sources_are_healthy)["detail"] == "loki, prometheus, tempo"
+    line = run_check(checks.sources_are_healthy)
+    assert (line["detail"], line["standins"]) == ("loki, prometheus, tempo", ["loki", "tempo"])
     broken = {"tempo": (400, {"status": "ERROR", "message": "rpc error: code = Unavailable"})}
     server.health |= broken
     threading.Timer(0.3, server.health.update, [{"tempo": (200, {"message": "it works now"})}]).start()

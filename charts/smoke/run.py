@@ -17,7 +17,7 @@ from .telemetry import Telemetry
 
 
 class Stopped(BaseException):
-    """The pod was told to stop."""
+    """Raised by SIGTERM."""
 
 
 class Run:
@@ -30,7 +30,7 @@ class Run:
         self.written_to = [self.tasks, arangodb, consul]
 
     def checks(self):
-        # First and alone: when names do not resolve, every other check fails, and does not show why.
+        # Runs first: when names do not resolve, every other check fails without showing why.
         resolve = partial(dns.resolve_services, self.settings.services)
         self.report.run(
             "DNS resolves every Service of the manifests",
@@ -46,9 +46,12 @@ class Run:
 
     def wait_for(self, running):
         seconds = self.settings.timeouts.task + self.settings.timeouts.telemetry
-        late = wait(running, seconds).not_done
+        done, late = wait(running, seconds)
         if late:
             raise Failed(f"still running after {seconds} s: {'; '.join(running[each] for each in late)}")
+        for each in done:
+            # Raises an error that no check has reported.
+            each.result()
 
     def clean_up(self):
         self.report.run("smoke leaves nothing behind", self.remove_all, logs("smoke"))

@@ -57,6 +57,11 @@ def test_a_check_that_hangs_is_named(settings, run_check):
     assert line["detail"] == "still running after 3 s: a slow check"
 
 
+def test_an_error_outside_the_checks_is_reported(settings, run_check):
+    running = {ThreadPoolExecutor(1).submit(int, "x"): "the tasks"}
+    assert run_check(lambda _: Run(settings).wait_for(running))["detail"].startswith("ValueError: ")
+
+
 def test_what_cannot_be_removed_is_named(settings, servers, run_check):
     for path in ("/_db/db/_api/document/notes/platform-smoke", "/v1/kv/app/platform-smoke"):
         servers.responses[path] = 500, ""

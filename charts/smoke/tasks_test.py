@@ -61,7 +61,7 @@ def lines(tasks, capsys):
 
 def test_tasks_are_answered_by_their_pool(tasks, worker, lines):
     first, second = lines()
-    assert (first["state"], first["detail"]) == ("ok", "trace abc"), first
+    assert (first["state"], first["detail"], first["standins"]) == ("ok", "trace abc", ["arangodb"]), first
     assert (second["state"], second["detail"]) == ("ok", "default@worker"), second
     assert tasks.note.written.result() == "abc"
 

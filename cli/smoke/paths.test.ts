@@ -49,36 +49,36 @@ test('policies select by the name alone, which probe pods carry', () => {
 test('all checks pass when exactly the allowed paths are open', () => {
   expect(texts(evaluated(asAllowed))).toEqual([
     expect.stringMatching(/^ok: \d+ paths$/),
-    `ok: ${ports.length} ports`,
     expect.stringMatching(/^ok: \d+ paths$/),
+    `ok: ${ports.length} ports`,
   ]);
 });
 
 test('an open path, a closed path and a pod without a result are named', () => {
   const all = results((source, { service }, allowed) => (allowed && service !== 'loki') || (source === 'grafana' && service === 'redis'));
   all.set('tempo', 'it wrote no result');
-  const [open, nobody, blocked] = texts(evaluated(all));
+  const [open, blocked, nobody] = texts(evaluated(all));
   expect(open).toMatch(/^failed: no connection: /);
   for (const port of portsOf('loki').slice(0, 1)) expect(open).toContain(`grafana → ${port}`);
   expect(nobody).toMatch(/^ok/);
   const expected = portsOf('redis').map((port) => `grafana → ${port}`);
   expect(blocked).toBe(`failed: open: ${expected.join(', ')}; no result from pod smoke-from-tempo: it wrote no result`);
   all.delete('nobody');
-  expect(texts(evaluated(all))[1]).toBe('failed: no result from pod smoke-from-nobody: it did not end in time');
+  expect(texts(evaluated(all))[2]).toBe('failed: no result from pod smoke-from-nobody: it did not end in time');
 });
 
 test('a cluster that does not enforce NetworkPolicies skips the refusals', () => {
-  const [open, nobody, blocked] = evaluated(results(() => true));
-  expect([open?.state, nobody?.state, blocked?.state]).toEqual(['ok', 'skipped', 'skipped']);
+  const [open, blocked, nobody] = evaluated(results(() => true));
+  expect([open?.state, blocked?.state, nobody?.state]).toEqual(['ok', 'skipped', 'skipped']);
   expect(nobody?.detail).toMatch(/^this cluster does not enforce NetworkPolicies/);
 });
 
 test('a cluster whose policies differ from the manifests fails them', () => {
   const all = results(() => true);
-  expect(texts(evaluated(all, { missing: ['default-deny'] }))[1]).toMatch(
+  expect(texts(evaluated(all, { missing: ['default-deny'] }))[2]).toMatch(
     /^failed: not in the cluster: the NetworkPolicy default-deny; it reaches/,
   );
-  expect(texts(evaluated(all, { foreign: ['allow-all'] }))[1]).toMatch(/not in the manifests: the NetworkPolicy allow-all$/);
+  expect(texts(evaluated(all, { foreign: ['allow-all'] }))[2]).toMatch(/not in the manifests: the NetworkPolicy allow-all$/);
   // Reaching only some ports is a gap in the policies, not a cluster without enforcement.
-  expect(evaluated(results((_, { service }, allowed) => allowed || service === 'redis'))[1]?.state).toBe('failed');
+  expect(evaluated(results((_, { service }, allowed) => allowed || service === 'redis'))[2]?.state).toBe('failed');
 });

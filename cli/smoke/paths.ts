@@ -106,6 +106,11 @@ export function evaluate(
   const check = (name: string, problems: readonly string[], success: string) => resultOf(name, seconds, problems, success, command);
   const refusals = [
     check(
+      'every other path is blocked',
+      [...firstOf(pathsWhere({ allowed: false, open: true }), 'open:'), ...withoutResult(components)],
+      `${count(false)} paths`,
+    ),
+    check(
       'a pod without a policy of its own reaches nothing',
       [
         ...firstOf(missing, 'not in the cluster: the NetworkPolicy'),
@@ -114,11 +119,6 @@ export function evaluate(
         ...withoutResult([NOBODY]),
       ],
       `${ports.length} ports`,
-    ),
-    check(
-      'every other path is blocked',
-      [...firstOf(pathsWhere({ allowed: false, open: true }), 'open:'), ...withoutResult(components)],
-      `${count(false)} paths`,
     ),
   ];
   const answering = new Set(components.flatMap((source) => [...reached(source)]));
