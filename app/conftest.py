@@ -166,12 +166,13 @@ class Platform:
 
     def written(self):
         """The number of notes that each process has counted, by its index in the pool. A restarted process counts from zero."""
-        total, last = Counter(), Counter()
+        latest, total = {}, Counter()
         for attributes, metric in self.telemetry("metrics"):
             if metric["name"] == "notes.written":
-                process, count = attributes["service.instance.id"], int(metric["sum"]["dataPoints"][-1]["asInt"])
-                total[process] += count - (last[process] if count >= last[process] else 0)
-                last[process] = count
+                point = metric["sum"]["dataPoints"][-1]
+                latest[attributes["service.instance.id"], point["startTimeUnixNano"]] = int(point["asInt"])
+        for (process, _), count in latest.items():
+            total[process] += count
         return total
 
     def close(self):

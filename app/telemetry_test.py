@@ -41,11 +41,19 @@ def test_an_error_is_in_the_trace(platform, main):
 
 
 def test_each_process_counts_its_own_notes(platform, main):
-    time.sleep(1)  # until earlier counts have arrived
-    before = sum(platform.written().values())
+    counted = lambda: sum(platform.written().values())
+
+    def settled():
+        """Whether earlier counts have arrived."""
+        count = counted()
+        time.sleep(1)
+        return counted() == count
+
+    eventually(settled)
+    before = counted()
     for sent in [main.note.delay(f"{number}") for number in range(8)]:
         sent.get(20)
-    eventually(lambda: sum(platform.written().values()) == before + 8)
+    eventually(lambda: counted() == before + 8)
     assert {"default-0", "default-1"} <= set(platform.written())
 
 

@@ -93,7 +93,7 @@ class Stage:
             **os.environ, "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1", "PLATFORM_PROBES": str(probes),
             "NOTES": str(self.folder / "notes"), "CELERY_BROKER_URL": self.url, "PLATFORM_SOFT_SHUTDOWN_SECONDS": "60",
             "PLATFORM_VISIBILITY_TIMEOUT_SECONDS": "3", **env,
-        }  # fmt: skip
+        }
         command = [sys.executable, "-m", "celery", "-A", "main.celery", *arguments]
         with log.open("a") as output:
             process = subprocess.Popen(command, cwd=self.folder, env=env, stdout=output, stderr=output, start_new_session=True)

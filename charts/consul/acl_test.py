@@ -46,7 +46,7 @@ class Consul:
             "client_addr": "127.0.0.1", "disable_update_check": True, "leave_on_terminate": True,
             "ports": {"http": self.http, "dns": dns, "server": server, "serf_lan": serf, "serf_wan": -1, "grpc": -1, "grpc_tls": -1},
             "acl": {"enabled": True, "default_policy": "deny", "enable_token_persistence": True},
-        }  # fmt: skip
+        }
         (folder / "consul.json").write_text(json.dumps(config))
         self.env = {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "CREDENTIALS": str(folder / "secrets"),
                     "MEMORY": str(folder / "memory"), "CONSUL_HTTP_ADDR": f"http://127.0.0.1:{self.http}"}

@@ -19,7 +19,7 @@ from .tasks import Note
 TIMEOUTS = {
     "names": 1, "task": 1, "telemetry": 2, "request": 1, "datasource": 2, "broker": 2,
     "inspect": 0.3, "result": 1, "event": 1, "beat": 1, "stop": 1,
-}  # fmt: skip
+}
 STANDINS = {"/ready": "tempo", "/loki/ready": "loki", "/_admin/server/availability": "arangodb"}
 TRACE = "00ab" + "1" * 28
 
@@ -77,7 +77,7 @@ def env(servers, tmp_path):
         "OTEL_SERVICE_NAME": "platform-smoke", "APP_NAME": "celery-app", "NAMESPACE": "platform-dev", "QUEUES": '{"celery": "default"}',
         "ARANGO_DATABASE": "db", "ARANGO_USERNAME": "user", "SERVICES": "localhost", "CONSUL_DNS": "127.0.0.1:1", "TIMEOUTS": json.dumps(TIMEOUTS),
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
-    }  # fmt: skip
+    }
     values |= {f"{name}_URL": servers.url for name in ("ARANGO", "TEMPO", "PROMETHEUS", "LOKI", "GRAFANA", "CONSUL")}
     values["LOKI_URL"] += "/loki"
     values |= {f"{name}_URL": f"redis://127.0.0.1:1/{index}" for index, name in enumerate(("BROKER", "RESULTS", "CACHE"))}
