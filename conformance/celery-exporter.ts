@@ -1,37 +1,34 @@
 import assert from 'node:assert/strict';
-import { setTimeout as pause } from 'node:timers/promises';
-import { type Manifest, podOf } from '../lib/render.ts';
-import { containersOf, type Service } from './check.ts';
+import { podOf } from '../lib/render.ts';
+import type { Suite } from './check.ts';
+import { editProbe, type Manifests, removeEnv, removeMount } from './manifests.ts';
+import { metricsUsed } from './metrics.ts';
 import type { Pod } from './pod.ts';
-import { eventually } from './program.ts';
+import { eventually } from './process.ts';
 import type { Sandbox } from './sandbox.ts';
 
-/** The queues that workers take from. */
-function queues(manifests: readonly Manifest[]): readonly string[] {
+/** The queues that workers consume. */
+function queues(manifests: Manifests): readonly string[] {
   const args = manifests.flatMap((each) => podOf(each)?.containers.flatMap((container) => container.args ?? []) ?? []);
   const found = args.flatMap((arg) => /^--queues=(.+)/.exec(arg)?.[1]?.split(',') ?? []);
-  assert.ok(found.length > 0, 'no worker takes from a queue');
+  assert.ok(found.length > 0, 'no worker consumes a queue');
   return found;
 }
 
-/** The exporter, ready, and its broker. */
-async function up(sandbox: Sandbox) {
-  const redis = sandbox.pod('StatefulSet', 'redis');
-  const broker = redis.start('redis');
-  await redis.until('readiness', 20);
-  const pod = sandbox.pod('Deployment', 'celery-exporter');
-  const exporter = pod.start();
-  await pod.until('readiness', 30);
-  return { redis, broker, pod, exporter };
+/** A ready exporter and its broker. */
+async function startExporter(sandbox: Sandbox) {
+  const redis = sandbox.pod('redis');
+  const broker = await redis.startUntil('readiness', 20, 'redis');
+  const pod = sandbox.pod('celery-exporter');
+  return { redis, broker, pod, exporter: await pod.startUntil('readiness', 30) };
 }
 
-/** What one scrape answers. */
 async function scrape(pod: Pod) {
-  const answer = await fetch(`${pod.url('metrics')}/metrics`);
-  return { status: answer.status, text: await answer.text() };
+  const response = await pod.fetch('metrics', '/metrics');
+  return { status: response.status, text: await response.text() };
 }
 
-/** Sends what a worker sends of so many tasks that succeed, each of another name, and waits until the exporter has counted the last. */
+/** Sends the events of successful tasks, each of a different name, and waits until the exporter has counted the last one. */
 async function succeed(sandbox: Sandbox, pod: Pod, tasks: number): Promise<void> {
   const script = `
 import os
@@ -41,123 +38,87 @@ with Celery(broker=os.environ["CELERY_BROKER_URL"]).events.default_dispatcher(ho
         events.send("task-received", uuid=str(task), name=f"main.task{task}")
         events.send("task-succeeded", uuid=str(task), runtime=1.0, result="")
 `;
-  const { status, output } = await sandbox.pod('Deployment', 'celery-beat').exec(['python3', '-c', script], { seconds: 90 });
+  const { status, output } = await sandbox.pod('celery-beat').exec(['python3', '-c', script], { seconds: 90 });
   assert.equal(status, 0, `no event was sent: ${output}`);
-  const last = `celery_task_succeeded_total{hostname="worker",name="main.task${tasks - 1}"`;
-  await eventually(
-    async () => {
-      const { status, text } = await scrape(pod);
-      assert.equal(status, 200, `a page of ${tasks} tasks is answered with ${status}`);
-      return text.includes(last);
-    },
-    30,
-    'the last task is counted',
-  );
+  const counted = async () => {
+    const { status, text } = await scrape(pod);
+    assert.equal(status, 200, `a scrape of ${tasks} tasks returned ${status}`);
+    return text.includes(`celery_task_succeeded_total{hostname="worker",name="main.task${tasks - 1}"`);
+  };
+  await eventually(counted, 30, 'the last task is counted');
 }
 
-/** What Prometheus reads of Celery. */
-export const celeryExporter: Service = {
+export const celeryExporter: Suite = {
   name: 'celery exporter',
   programs: ['celery-exporter', 'redis-server', 'redis-cli', 'python3'],
   checks: [
     {
-      name: 'logs in, its probes are answered, and it has the metrics that the rules read, of every queue',
+      name: 'The exporter of Celery logs in, its probes succeed, and it serves the metrics that the rules use, for every queue',
       async run(sandbox) {
-        const { pod } = await up(sandbox);
-        await pod.until('liveness', 5);
-        const { text: metrics } = await scrape(pod);
-        const rules = JSON.stringify(sandbox.object('ConfigMap', 'prometheus').data);
-        for (const name of new Set(rules.match(/\bcelery_[a-z_]+\b/g))) {
-          const family = name.replace(/_(total|bucket)$/, '');
-          assert.ok(metrics.includes(`# TYPE ${family}`), `the rules read ${name}, which it has not`);
+        const { pod } = await startExporter(sandbox);
+        await pod.waitFor('liveness', 5);
+        const { text: page } = await scrape(pod);
+        for (const name of metricsUsed(sandbox.manifests, 'celery')) {
+          assert.ok(page.includes(`# TYPE ${name.replace(/_(total|bucket)$/, '')}`), `the rules use ${name}, which is missing`);
         }
         for (const queue of queues(sandbox.manifests)) {
-          assert.match(metrics, new RegExp(`^celery_queue_length{queue_name="${queue}"} 0`, 'm'), `it does not count the queue ${queue}`);
+          assert.match(page, new RegExp(`^celery_queue_length{queue_name="${queue}"} 0`, 'm'), `the queue ${queue} is missing`);
         }
       },
-      broken: {
-        by: (all) => {
-          const [container] = containersOf(all, 'celery-exporter');
-          container.env = container.env.filter(({ name }: { name: string }) => name !== 'CE_QUEUES');
-        },
-        says: /does not count the queue /,
-      },
+      broken: { edit: removeEnv('celery-exporter', 'CE_QUEUES'), error: /the queue \w+ is missing/ },
     },
     {
-      name: 'outlives a Redis that is away; its liveness is whether a scrape succeeds, and five minutes without one restart it',
+      name: 'The exporter of Celery survives an outage of Redis, and is restarted after five minutes without a successful scrape',
       async run(sandbox) {
-        const { redis, broker, pod, exporter } = await up(sandbox);
-        assert.equal(await pod.probe('liveness'), true, 'not alive though a scrape succeeds');
+        const { redis, broker, pod, exporter } = await startExporter(sandbox);
+        assert.equal(await pod.probe('liveness'), true, 'not alive though scrapes succeed');
         await broker.kill();
-        const ended = await Promise.race([exporter.ended, pause(20_000, undefined)]);
-        assert.equal(ended, undefined, 'it ended when its broker was away');
-        assert.equal(await pod.probe('liveness'), false, 'alive though no scrape succeeds');
+        assert.equal(await exporter.endedWithin(20), undefined, 'it exited when its broker was away');
+        assert.equal(await pod.probe('liveness'), false, 'alive though scrapes fail');
         const { periodSeconds = 10, failureThreshold = 3 } = pod.container().livenessProbe ?? {};
         assert.equal(periodSeconds * failureThreshold, 300);
         redis.start('redis');
-        await pod.until('liveness', 30);
-        await pod.until('readiness', 30);
+        await pod.waitFor('liveness', 30);
+        await pod.waitFor('readiness', 30);
       },
-      broken: {
-        by: (all) => {
-          containersOf(all, 'celery-exporter')[0].livenessProbe = { tcpSocket: { port: 'metrics' } };
-        },
-        says: /alive though no scrape succeeds/,
-      },
-      within: 120,
+      broken: { edit: editProbe('celery-exporter', 'liveness', { tcpSocket: { port: 'metrics' } }), error: /alive though scrapes fail/ },
+      timeoutSeconds: 120,
     },
     {
-      name: 'leaves a task alone that a worker has had for two hours',
+      name: 'The exporter of Celery does not requeue a task that a worker has held for two hours',
       async run(sandbox) {
-        const { redis, pod } = await up(sandbox);
-        const env = { REDISCLI_AUTH: sandbox.secret('redis', 'password') };
+        const { redis, pod } = await startExporter(sandbox);
+        const env = { REDISCLI_AUTH: sandbox.secrets.get('redis', 'password') };
         const cli = async (...command: readonly string[]) => (await redis.exec(['redis-cli', ...command], { env })).output.trim();
-        // As kombu notes down what a worker has not acknowledged yet, and since when it has it.
+        // Kombu's records of an unacknowledged task and of when it was delivered.
         const properties = { delivery_info: { exchange: '', routing_key: 'celery' }, priority: 0, delivery_tag: 'tag' };
         await cli('HSET', 'unacked', 'tag', JSON.stringify([{ body: '', headers: {}, properties }, '', 'celery']));
         await cli('ZADD', 'unacked_index', `${Date.now() / 1000 - 7200}`, 'tag');
         assert.equal((await scrape(pod)).status, 200);
-        assert.equal(await cli('LLEN', 'celery'), '0', 'the task is in its queue again: a second worker would do it');
-        assert.equal(await cli('HEXISTS', 'unacked', 'tag'), '1', 'the task is gone');
+        assert.equal(await cli('LLEN', 'celery'), '0', 'the task was requeued: a second worker would run it');
+        assert.equal(await cli('HEXISTS', 'unacked', 'tag'), '1', 'the task is lost');
       },
-      broken: {
-        by: (all) => {
-          const [container] = containersOf(all, 'celery-exporter');
-          container.env = container.env.filter(({ name }: { name: string }) => name !== 'CE_BROKER_TRANSPORT_OPTION');
-        },
-        says: /a second worker would do it/,
-      },
+      broken: { edit: removeEnv('celery-exporter', 'CE_BROKER_TRANSPORT_OPTION'), error: /a second worker would run it/ },
     },
     {
-      name: 'answers with a page of more than a MiB, as several hundred kinds of task make one',
+      name: 'The exporter of Celery serves a page of more than 1 MiB, which several hundred task names add up to',
       async run(sandbox) {
-        const { pod } = await up(sandbox);
+        const { pod } = await startExporter(sandbox);
         await succeed(sandbox, pod, 700);
         const { text } = await scrape(pod);
-        assert.ok(text.length > 1 << 20, `the page has ${text.length} bytes only: this asks nothing`);
+        assert.ok(text.length > 1 << 20, `the page has only ${text.length} bytes, so this proves nothing`);
       },
-      broken: {
-        by: (all) => {
-          containersOf(all, 'celery-exporter')[0].volumeMounts = [];
-        },
-        says: /a page of 700 tasks is answered with 500/,
-      },
-      within: 120,
+      broken: { edit: removeMount('celery-exporter', '/tmp'), error: /a scrape of 700 tasks returned 500/ },
+      timeoutSeconds: 120,
     },
     {
-      name: 'has no series of when a counter began',
+      name: 'The exporter of Celery serves no series for the creation times of counters',
       async run(sandbox) {
-        const { pod } = await up(sandbox);
+        const { pod } = await startExporter(sandbox);
         await succeed(sandbox, pod, 1);
         assert.doesNotMatch((await scrape(pod)).text, /^\w+_created\b/m);
       },
-      broken: {
-        by: (all) => {
-          const [container] = containersOf(all, 'celery-exporter');
-          container.env = container.env.filter(({ name }: { name: string }) => name !== 'PROMETHEUS_DISABLE_CREATED_SERIES');
-        },
-        says: /_created/,
-      },
+      broken: { edit: removeEnv('celery-exporter', 'PROMETHEUS_DISABLE_CREATED_SERIES'), error: /_created/ },
     },
   ],
 };

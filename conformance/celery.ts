@@ -1,235 +1,223 @@
 import assert from 'node:assert/strict';
 import { readdirSync, statSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Manifest } from '../lib/render.ts';
-import { type Check, containersOf, type Service } from './check.ts';
-import type { Pod, PodOverrides } from './pod.ts';
-import { eventually, type Program } from './program.ts';
+import type { Check, Suite } from './check.ts';
+import { type Edit, editArgs, execProbe, type Manifests } from './manifests.ts';
+import type { Overrides, Pod } from './pod.ts';
+import { eventually, type Process } from './process.ts';
 import type { Sandbox } from './sandbox.ts';
 
-/** The pool that takes from the queue of the slow tasks. */
-function pool(manifests: readonly Manifest[]): string {
-  const takesSlow = ({ args }: { args?: string[] }) => args?.some((arg) => /^--queues=(.*,)?slow(,|$)/.test(arg));
-  const found = manifests.find(({ kind, spec }) => kind === 'Deployment' && spec.template.spec.containers.some(takesSlow));
-  assert.ok(found, 'no pool takes from the queue "slow"');
+/** A readiness probe that fails without a broker: as a liveness probe it restarts the pod in every outage of Redis. */
+const NEEDS_BROKER = 'test -e /run/platform/ready';
+
+/** The worker pool that consumes the queue of `main.slow`. */
+function slowPool(manifests: Manifests): string {
+  const consumes = ({ args }: { args?: string[] }) => args?.some((arg) => /^--queues=(.*,)?slow(,|$)/.test(arg));
+  const found = manifests.find(({ kind, spec }) => kind === 'Deployment' && spec.template.spec.containers.some(consumes));
+  assert.ok(found, 'no pool consumes the queue "slow"');
   return found.metadata.name;
 }
 
-/** How many tasks a worker runs at the same time. */
-const children = (pod: Pod) => Number(/--concurrency=(\d+)/.exec(pod.container().args?.join(' ') ?? '')?.[1]);
+/** An edit of that pool. */
+const inSlowPool =
+  (edit: (pool: string) => Edit): Edit =>
+  (manifests) =>
+    edit(slowPool(manifests))(manifests);
 
-/** The broker, up and ready. */
-async function broker(sandbox: Sandbox) {
-  const pod = sandbox.pod('StatefulSet', 'redis');
-  const server = pod.start('redis');
-  await pod.until('readiness', 20);
-  return { pod, server };
+/** The number of tasks that a worker runs at the same time. */
+const concurrency = (pod: Pod) => Number(/--concurrency=(\d+)/.exec(pod.container().args?.join(' ') ?? '')?.[1]);
+
+/** A ready broker. */
+async function startBroker(sandbox: Sandbox) {
+  const pod = sandbox.pod('redis');
+  return { pod, server: await pod.startUntil('readiness', 20, 'redis') };
 }
 
-/** A worker that consumes, and its broker. */
-async function consuming(sandbox: Sandbox, overrides: PodOverrides = {}) {
-  const redis = await broker(sandbox);
-  const pod = sandbox.pod('Deployment', pool(sandbox.manifests));
-  const worker = pod.start(undefined, overrides);
-  await pod.until('readiness', 30);
-  return { redis, pod, worker };
+/** A ready worker and its broker. */
+async function startWorker(sandbox: Sandbox, overrides: Overrides = {}) {
+  const redis = await startBroker(sandbox);
+  const pod = sandbox.pod(slowPool(sandbox.manifests));
+  return { redis, pod, worker: await pod.startUntil('readiness', 30, undefined, overrides) };
 }
 
-/** Sends `main.slow`, for that many seconds; the id of the task. */
-async function slow(pod: Pod, seconds: number): Promise<string> {
+/** Sends `main.slow`, which runs for that many seconds, and returns the task's id. */
+async function send(pod: Pod, seconds: number): Promise<string> {
   const { status, output } = await pod.exec(['celery', '-A', 'main.celery', 'call', 'main.slow', '--queue=slow', `--args=[${seconds}]`]);
-  assert.equal(status, 0, `a task cannot be sent: ${output}`);
+  assert.equal(status, 0, `the task was not sent: ${output}`);
   return output.trim().split('\n').at(-1) ?? '';
 }
 
-const received = (worker: Program, task: string) => () => worker.output.includes(`Task main.slow[${task}] received`);
-const succeeded = (worker: Program, task: string) => () => worker.output.includes(`Task main.slow[${task}] succeeded`);
+const received = (worker: Process, task: string) => () => worker.output.includes(`Task main.slow[${task}] received`);
+const succeeded = (worker: Process, task: string) => () => worker.output.includes(`Task main.slow[${task}] succeeded`);
 
-const worker: readonly Check[] = [
+const workerChecks: readonly Check[] = [
   {
-    name: 'is alive and not ready until it consumes, and ready when it does',
+    name: 'A worker is alive but not ready until it consumes from its broker',
     async run(sandbox) {
-      const pod = sandbox.pod('Deployment', pool(sandbox.manifests));
-      pod.start();
-      await pod.until('startup', 30);
+      const pod = sandbox.pod(slowPool(sandbox.manifests));
+      await pod.startUntil('startup', 30);
       assert.equal(await pod.probe('liveness'), true, 'not alive while it waits for its broker');
       assert.equal(await pod.probe('readiness'), false, 'ready without a broker');
-      await broker(sandbox);
-      await pod.until('readiness', 60);
+      await startBroker(sandbox);
+      await pod.waitFor('readiness', 60);
+    },
+    broken: { edit: inSlowPool((pool) => execProbe(pool, 'readiness', 'test -d /run/platform')), error: /ready without a broker/ },
+    timeoutSeconds: 150,
+  },
+  {
+    name: 'A worker is not restarted while it is idle, nor while every process is busy for longer than the liveness probe allows',
+    async run(sandbox) {
+      const { pod, worker } = await startWorker(sandbox);
+      assert.equal(await pod.restartedAfter(61), undefined, 'restarted while it was idle');
+      const tasks = await Promise.all(Array.from({ length: concurrency(pod) }, () => send(pod, 70)));
+      await eventually(() => tasks.every((task) => received(worker, task)()), 20, 'every process has a task');
+      assert.equal(await pod.restartedAfter(68), undefined, 'restarted while every process was busy');
+      await eventually(() => tasks.every((task) => succeeded(worker, task)()), 20, 'every task succeeds');
     },
     broken: {
-      by: (all) => {
-        containersOf(all, pool(all))[0].readinessProbe.exec.command = ['test', '-d', '/run/platform'];
-      },
-      says: /ready without a broker/,
+      edit: inSlowPool((pool) => execProbe(pool, 'liveness', 'test -n "$(find /run/platform/ready -newermt "-5 sec")"')),
+      error: /restarted while it was idle/,
     },
-    within: 150,
+    timeoutSeconds: 240,
   },
   {
-    name: 'is never restarted while it is idle, nor while every child is busy for longer than the probe waits',
+    name: 'A worker is restarted within two minutes after its parent process hangs',
     async run(sandbox) {
-      const { pod, worker } = await consuming(sandbox);
-      assert.equal(await pod.restartedAfter(61), undefined, 'restarted while it was idle');
-      const tasks = await Promise.all(Array.from({ length: children(pod) }, () => slow(pod, 70)));
-      await eventually(() => tasks.every((task) => received(worker, task)()), 20, 'every child has a task');
-      assert.equal(await pod.restartedAfter(68), undefined, 'restarted while every child was busy');
-      await eventually(() => tasks.every((task) => succeeded(worker, task)()), 20, 'every task has succeeded');
-    },
-    within: 240,
-  },
-  {
-    name: 'is restarted within two minutes once its parent process hangs',
-    async run(sandbox) {
-      const { pod, worker } = await consuming(sandbox);
+      const { pod, worker } = await startWorker(sandbox);
       await worker.signal('SIGSTOP');
       const seconds = await pod.restartedAfter(120);
-      assert.ok(seconds !== undefined, 'two minutes after SIGSTOP nothing would have restarted it');
-      // A minute until the file is old, then as many questions as the manifest says.
-      assert.ok(seconds > 60, `restarted after ${seconds.toFixed(0)} s: the file was old too soon`);
+      assert.ok(seconds !== undefined, 'not restarted within two minutes of SIGSTOP');
+      // The heartbeat file is too old after a minute; then the probe fails as often as its threshold.
+      assert.ok(seconds > 60, `restarted after ${seconds.toFixed(0)} s: the heartbeat is too old too soon`);
     },
     broken: {
-      by: (all) => {
-        containersOf(all, pool(all))[0].livenessProbe.exec.command = ['test', '-e', '/run/platform/alive'];
-      },
-      says: /nothing would have restarted it/,
+      edit: inSlowPool((pool) => execProbe(pool, 'liveness', 'test -e /run/platform/alive')),
+      error: /not restarted within two minutes/,
     },
-    within: 180,
+    timeoutSeconds: 180,
   },
   {
-    name: 'outlives a Redis that is away for longer than the probe waits, and consumes again',
+    name: 'A worker is not restarted while Redis is away for longer than the liveness probe allows, and consumes when Redis is back',
     async run(sandbox) {
-      const { redis, pod, worker } = await consuming(sandbox);
+      const { redis, pod, worker } = await startWorker(sandbox);
       await redis.server.kill();
       await eventually(async () => !(await pod.probe('readiness')), 60, 'it is not ready without a broker');
       assert.equal(await pod.restartedAfter(75), undefined, 'restarted while its broker was away');
       redis.pod.start('redis');
-      await pod.until('readiness', 60);
-      const task = await slow(pod, 0);
-      await eventually(succeeded(worker, task), 20, 'a task succeeds after the outage');
+      await pod.waitFor('readiness', 60);
+      await eventually(succeeded(worker, await send(pod, 0)), 20, 'a task succeeds after the outage');
     },
-    within: 270,
+    broken: { edit: inSlowPool((pool) => execProbe(pool, 'liveness', NEEDS_BROKER)), error: /restarted while its broker was away/ },
+    timeoutSeconds: 270,
   },
   {
-    name: 'SIGTERM lets a short task end; a longer one goes back to the queue and to the next worker (the limit made 8 s)',
+    name: 'On SIGTERM a worker finishes a short task and requeues a longer one, which the next worker runs (time limit lowered to 8 s)',
     async run(sandbox) {
       const limit = 8;
-      const { pod, worker } = await consuming(sandbox, { env: { PLATFORM_SOFT_SHUTDOWN_SECONDS: `${limit}` } });
-      const [short, long] = [await slow(pod, 6), await slow(pod, 20)];
+      const { pod, worker } = await startWorker(sandbox, { env: { PLATFORM_SOFT_SHUTDOWN_SECONDS: `${limit}` } });
+      const [short, long] = [await send(pod, 6), await send(pod, 20)];
       await eventually(received(worker, long), 20, 'both tasks run');
       const stopped = performance.now();
       assert.equal(await worker.stop(limit + 30), 0);
-      const took = (performance.now() - stopped) / 1000;
-      assert.ok(took >= limit - 1, `it ended after ${took.toFixed(1)} s: the longer task had no time`);
-      assert.ok(succeeded(worker, short)(), 'the short task did not end');
-      assert.ok(!succeeded(worker, long)(), 'the longer task ended in time: this asks nothing');
-      const next = pod.start();
-      await eventually(succeeded(next, long), 60, 'the next worker does the longer task');
+      const seconds = (performance.now() - stopped) / 1000;
+      assert.ok(seconds >= limit - 1, `it ended after ${seconds.toFixed(1)} s, before the time limit of the longer task`);
+      assert.ok(succeeded(worker, short)(), 'the short task did not finish');
+      assert.ok(!succeeded(worker, long)(), 'the longer task finished within the time limit, so this proves nothing');
+      await eventually(succeeded(pod.start(), long), 60, 'the next worker runs the longer task');
     },
     broken: {
-      by: (all) => {
-        // A shell that waits for its child takes SIGTERM for itself.
-        const [container] = containersOf(all, pool(all));
-        container.args[2] = container.args[2].replace('exec "$0" "$@"', '"$0" "$@"; true');
-      },
-      says: /did not end within|short task did not end/,
+      // A shell that waits for its child does not forward SIGTERM.
+      edit: inSlowPool((pool) => editArgs(pool, 'exec "$0" "$@"', '"$0" "$@"; true')),
+      error: /did not end within|short task did not finish/,
     },
-    within: 150,
+    timeoutSeconds: 150,
   },
   {
-    name: 'SIGKILL in mid-task: another worker does it again (the visibility timeout made 5 s)',
+    name: 'After SIGKILL of a worker, another one runs its task (visibility timeout lowered to 5 s)',
     async run(sandbox) {
       const overrides = { env: { PLATFORM_VISIBILITY_TIMEOUT_SECONDS: '5' } };
-      const { pod, worker } = await consuming(sandbox, overrides);
-      const task = await slow(pod, 3);
+      const { pod, worker } = await startWorker(sandbox, overrides);
+      const task = await send(pod, 3);
       await eventually(received(worker, task), 20, 'the task runs');
       await worker.kill();
       await pause(6000);
-      const next = pod.start(undefined, overrides);
-      await eventually(succeeded(next, task), 90, 'the next worker does the task');
+      await eventually(succeeded(pod.start(undefined, overrides), task), 90, 'the next worker runs the task');
     },
-    within: 120,
+    broken: {
+      // Without the variable, Celery's default of an hour applies.
+      edit: inSlowPool((pool) => editArgs(pool, 'exec "$0"', 'unset PLATFORM_VISIBILITY_TIMEOUT_SECONDS; exec "$0"')),
+      error: /the next worker runs the task/,
+    },
+    timeoutSeconds: 180,
   },
 ];
 
-/** When beat sent the tick, by its own log. */
-const ticks = ({ output }: Program) =>
+/** The times in the log at which beat sent `main.tick`. */
+const ticks = ({ output }: Process) =>
   [...output.matchAll(/\[([\d-]+ [\d:]+),(\d+): .*Sending due task tick/g)].map(([, time, millis]) => Date.parse(`${time}.${millis}`));
 
-async function ticking(sandbox: Sandbox) {
-  const pod = sandbox.pod('Deployment', 'celery-beat');
-  const beat = pod.start();
-  await pod.until('startup', 30);
-  await pod.until('readiness', 30);
+/** A ready scheduler. */
+async function startBeat(sandbox: Sandbox) {
+  const pod = sandbox.pod('celery-beat');
+  const beat = await pod.startUntil('startup', 30);
+  await pod.waitFor('readiness', 30);
   return { pod, beat };
 }
 
-const beat: readonly Check[] = [
+const beatChecks: readonly Check[] = [
   {
-    name: 'sends no tick twice across a SIGKILL: its schedule is on its volume',
+    name: 'Beat keeps its schedule on its volume: it sends no task twice after SIGKILL',
     async run(sandbox) {
-      await broker(sandbox);
-      const { pod, beat } = await ticking(sandbox);
-      await eventually(() => ticks(beat).length > 0, 45, 'it ticks');
+      await startBroker(sandbox);
+      const { pod, beat } = await startBeat(sandbox);
+      await eventually(() => ticks(beat).length > 0, 45, 'it sends the task');
       await beat.kill();
-      // One file or several, as Python's database of that machine has it.
-      const files = readdirSync(pod.file('/var/lib/celery'));
-      assert.ok(
-        files.some((file) => file.startsWith('celerybeat-schedule')),
-        'its volume has no schedule',
-      );
+      // One file or several, depending on the database module of Python.
+      const schedules = readdirSync(pod.file('/var/lib/celery')).filter((file) => file.startsWith('celerybeat-schedule'));
+      assert.ok(schedules.length > 0, 'its volume has no schedule');
       const next = pod.start();
-      await eventually(() => ticks(next).length > 0, 45, 'it ticks again');
+      await eventually(() => ticks(next).length > 0, 45, 'it sends the task after the restart');
       const [last = 0, first = 0] = [ticks(beat).at(-1), ticks(next)[0]];
-      assert.ok(first - last > 25_000, `two ticks within ${(first - last) / 1000} s, of one every 30 s`);
+      assert.ok(first - last > 25_000, `it sent a task twice within ${(first - last) / 1000} s, with an interval of 30 s`);
     },
-    broken: {
-      by: (all) => {
-        const [container] = containersOf(all, 'celery-beat');
-        container.args = container.args.map((arg: string) => arg.replace('/var/lib/celery/', '/tmp/'));
-      },
-      says: /its volume has no schedule/,
-    },
-    within: 150,
+    broken: { edit: editArgs('celery-beat', '/var/lib/celery/', '/tmp/'), error: /its volume has no schedule/ },
+    timeoutSeconds: 150,
   },
   {
-    name: 'is not restarted while Redis is away, and ticks when it is back',
+    name: 'Beat is not restarted while Redis is away, and sends tasks when Redis is back',
     async run(sandbox) {
-      const redis = await broker(sandbox);
-      const { pod, beat } = await ticking(sandbox);
+      const redis = await startBroker(sandbox);
+      const { pod, beat } = await startBeat(sandbox);
       await redis.server.kill();
       assert.equal(await pod.restartedAfter(75), undefined, 'restarted while its broker was away');
       const before = ticks(beat).length;
       redis.pod.start('redis');
-      await eventually(() => ticks(beat).length > before, 60, 'it ticks again');
-      assert.equal(await pod.probe('readiness'), true, 'it ticks and is not ready');
+      await eventually(() => ticks(beat).length > before, 60, 'it sends tasks again');
+      assert.equal(await pod.probe('readiness'), true, 'it sends tasks and is not ready');
     },
-    within: 210,
+    broken: { edit: execProbe('celery-beat', 'liveness', NEEDS_BROKER), error: /restarted while its broker was away/ },
+    timeoutSeconds: 210,
   },
   {
-    name: 'is restarted within two minutes once it hangs; its heartbeat is younger than its loop is long',
+    name: 'Beat keeps its heartbeat younger than its longest sleep, and is restarted within two minutes after it hangs',
     async run(sandbox) {
-      await broker(sandbox);
-      const { pod, beat } = await ticking(sandbox);
+      await startBroker(sandbox);
+      const { pod, beat } = await startBeat(sandbox);
       const age = () => (Date.now() - statSync(pod.file('/run/platform/alive')).mtimeMs) / 1000;
       for (let seconds = 0; seconds < 40; seconds += 2) {
-        assert.ok(age() < 15, `its file is ${age().toFixed(0)} s old while it works`);
+        assert.ok(age() < 15, `its heartbeat is ${age().toFixed(0)} s old while it works`);
         await pause(2000);
       }
       await beat.signal('SIGSTOP');
-      assert.ok((await pod.restartedAfter(120)) !== undefined, 'two minutes after SIGSTOP nothing would have restarted it');
+      assert.ok((await pod.restartedAfter(120)) !== undefined, 'not restarted within two minutes of SIGSTOP');
     },
-    broken: {
-      by: (all) => {
-        containersOf(all, 'celery-beat')[0].livenessProbe.exec.command = ['true'];
-      },
-      says: /nothing would have restarted it/,
-    },
-    within: 240,
+    broken: { edit: execProbe('celery-beat', 'liveness', 'true'), error: /not restarted within two minutes/ },
+    timeoutSeconds: 240,
   },
 ];
 
-/** The worker pool, with the reference app and a real Redis. */
-export const celeryWorker: Service = { name: 'celery worker', programs: ['celery', 'redis-server', 'redis-cli'], checks: worker };
+/** A worker pool with the reference app and a real Redis. */
+export const celeryWorker: Suite = { name: 'celery worker', programs: ['celery', 'redis-server', 'redis-cli'], checks: workerChecks };
 
-/** The scheduler, with the reference app's schedule. */
-export const celeryBeat: Service = { name: 'celery beat', programs: ['celery', 'redis-server', 'redis-cli'], checks: beat };
+/** The scheduler with the reference app's schedule. */
+export const celeryBeat: Suite = { name: 'celery beat', programs: ['celery', 'redis-server', 'redis-cli'], checks: beatChecks };

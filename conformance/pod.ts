@@ -1,23 +1,29 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type ContainerManifest, type Manifest, type PodManifest, podOf } from '../lib/render.ts';
-import { connects, network } from './network.ts';
-import { eventually, Program } from './program.ts';
-import { entrypointOf, type ProgramName } from './programs.ts';
-import type { Sandbox } from './sandbox.ts';
+import type { Bubblewrap } from './bubblewrap.ts';
+import type { Logs } from './logs.ts';
+import { containerOf, find, type Manifests, type ProbeKind } from './manifests.ts';
+import { connects, type Network } from './network.ts';
+import { eventually, Process } from './process.ts';
+import { entrypointOf, type Programs } from './programs.ts';
+import type { SecretValues } from './secret-values.ts';
 
-/** How a kubelet asks. */
-export type ProbeKind = 'startup' | 'readiness' | 'liveness';
-
-/** What a command said, and its exit status. */
-export interface ExecResult {
-  readonly status: number;
-  readonly output: string;
+/** What a pod runs on. */
+interface Node {
+  readonly manifests: Manifests;
+  readonly namespace: string;
+  readonly programs: Programs;
+  readonly folder: string;
+  readonly secrets: SecretValues;
+  readonly logs: Logs;
+  readonly network: Network;
+  readonly containers: Bubblewrap;
 }
 
-/** What a check does otherwise than the manifest, and says so in its name. */
-export interface PodOverrides {
+/** What a check changes in a container; the check's name mentions it. */
+export interface Overrides {
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: (args: readonly string[]) => readonly string[];
 }
@@ -26,79 +32,87 @@ export interface PodOverrides {
 export class Pod {
   readonly name: string;
   readonly address: string;
+  /** Seconds between SIGTERM and SIGKILL. */
+  readonly gracePeriod: number;
   private readonly spec: PodManifest;
   private readonly folder: string;
   private readonly pause: number;
 
   constructor(
-    private readonly sandbox: Sandbox,
+    private readonly node: Node,
     workload: Manifest,
     ordinal: number,
   ) {
     const { name } = workload.metadata;
     this.name = workload.kind === 'StatefulSet' ? `${name}-${ordinal}` : name;
     const spec = podOf(workload);
-    if (!spec) throw new Error(`${name} runs no pod`);
+    if (!spec) throw new Error(`${name} has no pod`);
     this.spec = spec;
-    this.folder = join(sandbox.folder, this.name);
-    this.address = sandbox.next();
-    this.pause = network(this.address);
+    this.gracePeriod = spec.terminationGracePeriodSeconds;
+    this.folder = join(node.folder, this.name);
+    ({ address: this.address, pause: this.pause } = node.network.addPod());
     const { labels } = workload.spec.template.metadata;
-    for (const service of sandbox.manifests.filter(({ kind }) => kind === 'Service')) {
-      const selected = Object.entries<string>(service.spec.selector).every(([key, value]) => labels[key] === value);
-      if (selected) sandbox.name(this.address, service.metadata.name, `${this.name}.${service.metadata.name}`);
+    for (const { kind, metadata, spec } of node.manifests) {
+      const selects = kind === 'Service' && Object.entries(spec.selector).every(([key, value]) => labels[key] === value);
+      if (selects) node.network.addNames(this.address, metadata.name, `${this.name}.${metadata.name}`);
     }
     for (const claim of workload.spec.volumeClaimTemplates ?? []) mkdirSync(join(this.folder, claim.metadata.name), { recursive: true });
     for (const volume of spec.volumes ?? []) this.fill(volume);
   }
 
-  /** The container of that name, or the pod's first. */
+  /** The named container, or the first. */
   container(name?: string): ContainerManifest {
-    const found = name === undefined ? this.spec.containers[0] : this.spec.containers.find((each) => each.name === name);
-    if (!found) throw new Error(`${this.name} has no container ${name}`);
-    return found;
+    return containerOf(this.spec, name, this.name);
   }
 
-  /** Where a file of the container lies on this machine: to look at, or to change. */
+  /** The path on this machine of a file in the container. */
   file(path: string, container?: string): string {
     const mount = this.container(container).volumeMounts?.find(({ mountPath }) => path === mountPath || path.startsWith(`${mountPath}/`));
-    if (!mount) throw new Error(`${this.name} has nothing at ${path}`);
+    if (!mount) throw new Error(`${this.name} mounts no volume at ${path}`);
     return join(this.folder, mount.name, path.slice(mount.mountPath.length));
   }
 
-  /** Starts a container with its very command, arguments, variables and files. */
-  start(container?: string, overrides: PodOverrides = {}): Program {
-    const found = this.container(container);
-    const args = (found.args ?? []).map((each) => this.expand(each, found, overrides));
-    const command = found.command?.map((each) => this.expand(each, found, overrides)) ?? this.entrypoint(found, args);
-    const program = new Program(
-      found.name === this.name ? this.name : `${this.name}/${found.name}`,
-      this.sandbox.box(this.name, this.pause, this.mounts(found), [...command, ...(overrides.args ? overrides.args(args) : args)]),
-      this.env(found, overrides),
-    );
-    this.sandbox.add(program);
-    return program;
+  /** Rewrites a file of the container. */
+  edit(path: string, change: (text: string) => string): void {
+    writeFileSync(this.file(path), change(readFileSync(this.file(path), 'utf8')));
   }
 
-  /** Runs a command in the container as `kubectl exec` would. */
+  /** Starts a container with its command, arguments, environment and volumes. */
+  start(container?: string, overrides: Overrides = {}): Process {
+    const found = this.container(container);
+    const expanded = (all: readonly string[] = []) => all.map((each) => expand(each, this.env(found, overrides)));
+    const args = expanded(found.args);
+    const command = found.command ? expanded(found.command) : this.entrypoint(found, args);
+    const name = found.name === this.name ? this.name : `${this.name}/${found.name}`;
+    const process = this.run(name, found, [...command, ...(overrides.args?.(args) ?? args)], overrides);
+    this.node.logs.add(process);
+    return process;
+  }
+
+  /** Starts a container and waits for a probe. */
+  async startUntil(kind: ProbeKind, seconds: number, container?: string, overrides: Overrides = {}): Promise<Process> {
+    const process = this.start(container, overrides);
+    await this.waitFor(kind, seconds, container);
+    return process;
+  }
+
+  /** Runs a command in the container, as `kubectl exec` does. */
   async exec(
     command: readonly string[],
-    options: { readonly container?: string; readonly stdin?: string; readonly seconds?: number } & PodOverrides = {},
-  ): Promise<ExecResult> {
-    const { container, stdin, seconds = 30 } = options;
-    const found = this.container(container);
-    const program = new Program(
-      command[0] ?? '',
-      this.sandbox.box(this.name, this.pause, this.mounts(found), command),
-      this.env(found, options),
-      stdin,
-    );
-    const status = await Promise.race([program.ended, pause(seconds * 1000, undefined, { ref: false })]);
-    if (status === undefined) await program.kill();
-    return { status: status ?? 124, output: program.output };
+    options: { readonly container?: string; readonly stdin?: string; readonly seconds?: number } & Overrides = {},
+  ): Promise<{ readonly status: number; readonly output: string }> {
+    const process = this.run(command[0] ?? '', this.container(options.container), command, options, options.stdin);
+    const status = await process.endedWithin(options.seconds ?? 30);
+    if (status === undefined) await process.kill();
+    return { status: status ?? 124, output: process.output };
   }
 
-  /** Asks once, as a kubelet would, within the probe's own time. */
+  /** Sends SIGTERM and returns the exit status. Throws when the grace period is exceeded. */
+  stop(process: Process): Promise<number> {
+    return process.stop(this.gracePeriod);
+  }
+
+  /** Runs a probe once, within its own time-out. */
   async probe(kind: ProbeKind, container?: string): Promise<boolean> {
     const found = this.container(container);
     const probe = found[`${kind}Probe`];
@@ -107,52 +121,55 @@ export class Pod {
     if (probe.exec) return (await this.exec(probe.exec.command, { ...(container && { container }), seconds })).status === 0;
     const port = this.port(probe.httpGet?.port ?? probe.tcpSocket?.port ?? '', found);
     if (probe.tcpSocket) return connects(this.address, port, seconds);
-    try {
-      const answer = await fetch(`http://${this.address}:${port}${probe.httpGet?.path ?? '/'}`, {
-        signal: AbortSignal.timeout(seconds * 1000),
-        redirect: 'manual',
-      });
-      return answer.status >= 200 && answer.status < 400;
-    } catch {
-      return false;
-    }
+    const init: RequestInit = { signal: AbortSignal.timeout(seconds * 1000), redirect: 'manual' };
+    const response = await fetch(`http://${this.address}:${port}${probe.httpGet?.path ?? '/'}`, init).catch(() => undefined);
+    return response !== undefined && response.status >= 200 && response.status < 400;
   }
 
-  /** Waits until the probe is answered. Throws when it is not in that time. */
-  async until(kind: ProbeKind, seconds: number, container?: string): Promise<void> {
-    await eventually(() => this.probe(kind, container), seconds, `the ${kind} probe of ${this.name} is answered`);
+  /** Waits until a probe succeeds. Throws when it does not within the time. */
+  async waitFor(kind: ProbeKind, seconds: number, container?: string): Promise<void> {
+    await eventually(() => this.probe(kind, container), seconds, `the ${kind} probe of ${this.name} succeeds`);
   }
 
-  /**
-   * Asks as often as a kubelet does, for that many seconds, and says after how many it would have restarted the container.
-   * @default undefined - it would not have
-   */
-  async restartedAfter(seconds: number, container?: string): Promise<number | undefined> {
-    const { periodSeconds = 10, failureThreshold = 3 } = this.container(container).livenessProbe ?? {};
-    const start = performance.now();
-    const passed = () => (performance.now() - start) / 1000;
-    for (let failures = 0; passed() < seconds; await pause(periodSeconds * 1000)) {
-      failures = (await this.probe('liveness', container)) ? 0 : failures + 1;
-      if (failures >= failureThreshold) return passed();
-    }
-    return undefined;
-  }
-
-  /** Asks as often as a kubelet does, until it would call the container ready. Throws when it would not within that time. */
-  async ready(seconds: number, container?: string): Promise<void> {
-    const { periodSeconds = 10, successThreshold = 1 } = this.container(container).readinessProbe ?? {};
+  /** Probes like a kubelet until the container is ready. Throws when it is not within the time. */
+  async waitUntilReady(seconds: number): Promise<void> {
+    const { periodSeconds = 10, successThreshold = 1 } = this.container().readinessProbe ?? {};
     const end = performance.now() + seconds * 1000;
     for (let successes = 0; ; await pause(periodSeconds * 1000)) {
-      successes = (await this.probe('readiness', container)) ? successes + 1 : 0;
+      successes = (await this.probe('readiness')) ? successes + 1 : 0;
       if (successes >= successThreshold) return;
       if (performance.now() > end) throw new Error(`not within ${seconds} s: ${this.name} is ready`);
     }
   }
 
-  /** `http://ADDRESS:PORT` of a named port. */
-  url(port: string): string {
-    const found = this.spec.containers.find(({ ports }) => ports?.some(({ name }) => name === port));
-    return `http://${this.address}:${this.port(port, found ?? this.container())}`;
+  /**
+   * Probes like a kubelet for that many seconds.
+   * @returns the seconds after which a kubelet restarts the container; `undefined` when it does not
+   */
+  async restartedAfter(seconds: number): Promise<number | undefined> {
+    const { periodSeconds = 10, failureThreshold = 3 } = this.container().livenessProbe ?? {};
+    const start = performance.now();
+    const passed = () => (performance.now() - start) / 1000;
+    for (let failures = 0; passed() < seconds; await pause(periodSeconds * 1000)) {
+      failures = (await this.probe('liveness')) ? 0 : failures + 1;
+      if (failures >= failureThreshold) return passed();
+    }
+    return undefined;
+  }
+
+  /** Sends a request to a named port. */
+  fetch(port: string, path: string, init?: RequestInit): Promise<Response> {
+    return fetch(`http://${this.address}:${this.portNumber(port)}${path}`, init);
+  }
+
+  /** The body of a page. */
+  async text(port: string, path: string): Promise<string> {
+    return (await this.fetch(port, path)).text();
+  }
+
+  /** The number of a named port of any container. */
+  portNumber(port: string): number {
+    return this.port(port, this.spec.containers.find(({ ports }) => ports?.some(({ name }) => name === port)) ?? this.container());
   }
 
   private port(port: string | number, container: ContainerManifest): number {
@@ -162,59 +179,60 @@ export class Pod {
     return found.containerPort;
   }
 
-  /** What the image's entrypoint puts before the arguments. */
-  private entrypoint(container: ContainerManifest, args: readonly string[]): readonly string[] {
-    // The images of the app and of ArangoDB run the program that the first argument names.
-    if (args[0] === 'sh' || args[0] === 'arangod') return [];
-    const name: ProgramName = entrypointOf(container.image);
-    const found = this.sandbox.programs[name];
-    if (!found) throw new Error(`${name} is not on this machine`);
-    return found.standin ? [name] : found.command;
-  }
-
-  private mounts(container: ContainerManifest): readonly string[] {
-    return (container.volumeMounts ?? []).flatMap(({ name, mountPath, readOnly }) => [
+  private run(name: string, container: ContainerManifest, command: readonly string[], overrides: Overrides, stdin?: string): Process {
+    const mounts = (container.volumeMounts ?? []).flatMap(({ name, mountPath, readOnly }) => [
       readOnly ? '--ro-bind' : '--bind',
       join(this.folder, name),
       mountPath,
     ]);
+    const box = this.node.containers.command(this.name, this.pause, mounts, command);
+    return new Process(name, box, this.env(container, overrides), stdin);
   }
 
-  private env(container: ContainerManifest, overrides: PodOverrides): Record<string, string> {
-    const env: Record<string, string> = { PATH: this.sandbox.path, HOME: '/tmp', HOSTNAME: this.name };
+  /** The command of the image's entrypoint. */
+  private entrypoint(container: ContainerManifest, args: readonly string[]): readonly string[] {
+    // The entrypoints of the app and of ArangoDB run their first argument.
+    if (args[0] === 'sh' || args[0] === 'arangod') return [];
+    const name = entrypointOf(container.image);
+    const found = this.node.programs[name];
+    if (!found) throw new Error(`${name} is not installed on this machine`);
+    return found.standin ? [name] : found.command;
+  }
+
+  private env(container: ContainerManifest, overrides: Overrides): Record<string, string> {
+    const env: Record<string, string> = { PATH: this.node.containers.path, HOME: '/tmp', HOSTNAME: this.name };
     for (const { name, value, valueFrom } of container.env ?? []) {
-      if (value !== undefined) env[name] = value.replace(/\$\((\w+)\)/g, (all, other: string) => env[other] ?? all);
-      else if (valueFrom?.secretKeyRef) env[name] = this.sandbox.secret(valueFrom.secretKeyRef.name, valueFrom.secretKeyRef.key);
-      else if (valueFrom?.fieldRef) env[name] = this.field(valueFrom.fieldRef.fieldPath);
-      else throw new Error(`${this.name}: where ${name} comes from is not known here`);
+      const { secretKeyRef, fieldRef } = valueFrom ?? {};
+      if (value !== undefined) env[name] = expand(value, env);
+      else if (secretKeyRef) env[name] = this.node.secrets.get(secretKeyRef.name, secretKeyRef.key);
+      else env[name] = this.field(fieldRef?.fieldPath ?? `of ${name}`);
     }
     return { ...env, ...overrides.env };
   }
 
   private field(path: string): string {
-    const fields: Readonly<Record<string, string | undefined>> = {
+    const fields: Readonly<Record<string, string>> = {
       'metadata.name': this.name,
-      'metadata.namespace': this.sandbox.manifests.find(({ kind }) => kind === 'Service')?.metadata.namespace,
+      'metadata.namespace': this.node.namespace,
       'spec.nodeName': 'node',
       'status.podIP': this.address,
     };
     const value = fields[path];
-    if (value === undefined) throw new Error(`${this.name}: the field ${path} is not known here`);
+    if (value === undefined) throw new Error(`${this.name}: the sandbox does not support the field ${path}`);
     return value;
   }
 
-  private expand(text: string, container: ContainerManifest, overrides: PodOverrides): string {
-    const env = this.env(container, overrides);
-    return text.replace(/\$\((\w+)\)/g, (all, name: string) => env[name] ?? all);
-  }
-
-  private fill(volume: NonNullable<PodManifest['volumes']>[number]): void {
-    const folder = join(this.folder, volume.name);
+  private fill({ name, configMap, secret }: NonNullable<PodManifest['volumes']>[number]): void {
+    const folder = join(this.folder, name);
     mkdirSync(folder, { recursive: true });
-    const { configMap, secret } = volume;
     const files = configMap
-      ? Object.entries<string>(this.sandbox.object('ConfigMap', configMap.name).data)
-      : (secret?.items.map(({ key }) => [key, this.sandbox.secret(secret.secretName, key)] as const) ?? []);
-    for (const [name, text] of files) writeFileSync(join(folder, name), text);
+      ? Object.entries<string>(find(this.node.manifests, 'ConfigMap', configMap.name).data)
+      : (secret?.items.map(({ key }) => [key, this.node.secrets.get(secret.secretName, key)] as const) ?? []);
+    for (const [file, text] of files) writeFileSync(join(folder, file), text);
   }
+}
+
+/** Expands `$(NAME)` as a kubelet does. */
+function expand(text: string, env: Readonly<Record<string, string>>): string {
+  return text.replace(/\$\((\w+)\)/g, (all, name: string) => env[name] ?? all);
 }

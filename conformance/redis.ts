@@ -1,249 +1,211 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, writeFileSync } from 'node:fs';
-import type { Manifest } from '../lib/render.ts';
-import { type Check, containersOf, replaceIn, type Service } from './check.ts';
+import type { Check, Suite } from './check.ts';
+import { editContainer, editFile, execProbe, type Manifests, removeEnv, withoutSignals } from './manifests.ts';
+import { assertServed, metricsUsed } from './metrics.ts';
 import type { Pod } from './pod.ts';
-import { commandLines, eventually } from './program.ts';
+import { eventually, processList } from './process.ts';
 import type { Sandbox } from './sandbox.ts';
 
-/** Where the server keeps the password that it was started with. */
+/** The copy of the password with which the server was started. */
 const PASSWORD = '/run/platform/password';
+const FULL = 32;
 
-/** The Redis of that name, up and ready. */
-async function up(sandbox: Sandbox, name: string) {
-  const pod = sandbox.pod('StatefulSet', name);
-  const server = pod.start('redis');
-  await pod.until('readiness', 20);
-  return { pod, server, cli: cli(pod, sandbox.secret(name, 'password')) };
+/** A ready Redis: the broker, or the cache. */
+async function startRedis(sandbox: Sandbox, name = 'redis') {
+  const pod = sandbox.pod(name);
+  const server = await pod.startUntil('readiness', 20, 'redis');
+  return { pod, server, cli: cliOf(pod, sandbox.secrets.get(name, 'password')) };
 }
 
-/** Commands to the server with a password. */
-function cli(pod: Pod, password: string) {
+/** Runs one command with `redis-cli`. */
+function cliOf(pod: Pod, password: string) {
   return async (...command: readonly string[]) => {
     const { output } = await pod.exec(['redis-cli', '-e', ...command], { env: { REDISCLI_AUTH: password } });
     return output.trim();
   };
 }
 
-/** Megabytes until the server says something else than OK, at most so many; how many it took, and what it said last. */
-async function fill(pod: Pod, password: string, most: number) {
-  const commands = Array.from({ length: most }, (_, index) => `SET filler:${index} ${'x'.repeat(1 << 20)}\n`).join('');
-  const { output } = await pod.exec(['redis-cli'], { env: { REDISCLI_AUTH: password }, stdin: commands, seconds: 60 });
-  const said = output.split('\n').filter((line) => line.trim());
-  return { stored: said.filter((line) => line === 'OK').length, last: said.at(-1) ?? '' };
+/** Limits a Redis to 32 MiB and writes 64 keys of 1 MiB until a write fails. */
+async function fill(sandbox: Sandbox, name: string) {
+  const { pod, cli } = await startRedis(sandbox, name);
+  await cli('CONFIG', 'SET', 'maxmemory', `${FULL}mb`);
+  const commands = Array.from({ length: 2 * FULL }, (_, index) => `SET filler:${index} ${'x'.repeat(1 << 20)}\n`).join('');
+  const env = { REDISCLI_AUTH: sandbox.secrets.get(name, 'password') };
+  const replies = (await pod.exec(['redis-cli'], { env, stdin: commands, seconds: 60 })).output.split('\n').filter((line) => line.trim());
+  return { pod, cli, stored: replies.filter((line) => line === 'OK').length, last: replies.at(-1) ?? '' };
 }
-
-const hasCache = (manifests: readonly Manifest[]) =>
-  manifests.some(({ kind, metadata }) => kind === 'StatefulSet' && metadata.name === 'redis-cache');
 
 const checks: readonly Check[] = [
   {
-    name: 'boots from the generated configuration, and every probe is answered',
+    name: 'Redis starts with the generated configuration, and every probe succeeds',
     async run(sandbox) {
-      const { pod, cli } = await up(sandbox, 'redis');
-      await pod.until('liveness', 5, 'redis');
+      const { pod, cli } = await startRedis(sandbox);
+      await pod.waitFor('liveness', 5, 'redis');
       assert.equal(await cli('CONFIG', 'GET', 'maxmemory-policy'), 'maxmemory-policy\nnoeviction');
     },
-    broken: { by: (all) => replaceIn(all, 'redis', 'redis.conf', 'appendonly yes', 'appendonly perhaps'), says: /readiness probe/ },
+    broken: { edit: editFile('redis', 'redis.conf', 'appendonly yes', 'appendonly perhaps'), error: /readiness probe/ },
   },
   {
-    name: 'refuses no password and a wrong one',
+    name: 'Redis rejects clients without a password or with a wrong one',
     async run(sandbox) {
-      const { pod, cli: known } = await up(sandbox, 'redis');
-      assert.match(await cli(pod, '')('PING'), /^(AUTH failed: .*\n)?NOAUTH/);
-      assert.match(await cli(pod, 'wrong')('PING'), /WRONGPASS|NOAUTH/);
-      assert.equal(await known('PING'), 'PONG');
+      const { pod, cli } = await startRedis(sandbox);
+      assert.match(await cliOf(pod, '')('PING'), /^(AUTH failed: .*\n)?NOAUTH/);
+      assert.match(await cliOf(pod, 'wrong')('PING'), /WRONGPASS|NOAUTH/);
+      assert.equal(await cli('PING'), 'PONG');
     },
     broken: {
-      by: (all) => {
-        containersOf(all, 'redis')[0].command = ['redis-server', '/etc/redis/redis.conf', '--protected-mode', 'no'];
-      },
-      says: /PONG|NOAUTH/,
+      edit: editContainer('redis', () => ({ command: ['redis-server', '/etc/redis/redis.conf', '--protected-mode', 'no'] })),
+      error: /PONG|NOAUTH/,
     },
   },
   {
-    name: 'readiness tells healthy from a wrong password, loading and stopped; liveness only silence',
+    name: 'The readiness probe of Redis fails on a wrong password, a stopped and an ended server; the liveness probe only on the last two',
     async run(sandbox) {
-      const { pod, server } = await up(sandbox, 'redis');
+      const { pod, server } = await startRedis(sandbox);
       const password = pod.file(PASSWORD, 'redis');
       for (const wrong of ['', 'wrong']) {
         writeFileSync(password, wrong);
         assert.equal(await pod.probe('readiness', 'redis'), false, `ready with the password "${wrong}"`);
         assert.equal(await pod.probe('liveness', 'redis'), true, `not alive with the password "${wrong}"`);
       }
-      writeFileSync(password, sandbox.secret('redis', 'password'));
+      writeFileSync(password, sandbox.secrets.get('redis', 'password'));
       assert.equal(await pod.probe('readiness', 'redis'), true, 'not ready with the right password');
-      await server.signal('SIGSTOP');
-      assert.equal(await pod.probe('readiness', 'redis'), false, 'ready while it is stopped');
-      assert.equal(await pod.probe('liveness', 'redis'), false, 'alive while it is stopped');
-      await server.kill();
-      assert.equal(await pod.probe('readiness', 'redis'), false, 'ready while it is gone');
-      assert.equal(await pod.probe('liveness', 'redis'), false, 'alive while it is gone');
+      for (const [state, end] of [
+        ['stopped', () => server.signal('SIGSTOP')],
+        ['ended', () => server.kill()],
+      ] as const) {
+        await end();
+        assert.equal(await pod.probe('readiness', 'redis'), false, `ready while ${state}`);
+        assert.equal(await pod.probe('liveness', 'redis'), false, `alive while ${state}`);
+      }
     },
-    broken: {
-      by: (all) => {
-        containersOf(all, 'redis')[0].readinessProbe.exec.command = ['sh', '-c', 'redis-cli ping'];
-      },
-      says: /ready with the password/,
-    },
+    broken: { edit: execProbe('redis', 'readiness', 'redis-cli ping'), error: /ready with the password/ },
   },
   {
-    name: 'a Secret that changes makes no running server unready',
+    name: 'Redis stays ready when its Secret changes',
     async run(sandbox) {
-      const { pod } = await up(sandbox, 'redis');
+      const { pod } = await startRedis(sandbox);
       writeFileSync(pod.file('/run/secrets/redis/password', 'redis'), 'another one');
-      assert.equal(await pod.probe('readiness', 'redis'), true, 'it is not ready, and every client is cut off');
+      assert.equal(await pod.probe('readiness', 'redis'), true, 'not ready: every client is disconnected');
     },
     broken: {
-      by: (all) => {
-        containersOf(all, 'redis')[0].readinessProbe.exec.command[2] =
-          'REDISCLI_AUTH="$(cat /run/secrets/redis/password)" redis-cli -e ping';
-      },
-      says: /every client is cut off/,
+      edit: execProbe('redis', 'readiness', 'REDISCLI_AUTH="$(cat /run/secrets/redis/password)" redis-cli -e ping'),
+      error: /every client is disconnected/,
     },
   },
   {
-    name: 'while it loads it is alive and not ready',
+    name: 'Redis is alive but not ready while it loads its data',
     async run(sandbox) {
-      const { pod, server, cli } = await up(sandbox, 'redis');
+      const { pod, server, cli } = await startRedis(sandbox);
       await cli('EVAL', "for i = 1, 3000 do redis.call('SET', 'key:' .. i, i) end", '0');
-      // Into the base file: while it reads that one, the server answers between the keys.
+      // The server answers while it loads the base file, which the rewrite creates.
       await cli('BGREWRITEAOF');
       await eventually(async () => /aof_rewrite_in_progress:0/.test(await cli('INFO', 'persistence')), 10, 'the log is rewritten');
       assert.equal(await server.stop(20), 0);
-      // Redis' own means for its tests: each key takes this many microseconds to load.
+      // A debugging option of Redis: microseconds to load one key.
       appendFileSync(pod.file('/etc/redis/redis.conf', 'redis'), 'key-load-delay 2000\nloading-process-events-interval-bytes 1024\n');
       pod.start('redis');
-      const said = async () =>
-        (await pod.exec(['redis-cli', 'PING'], { env: { REDISCLI_AUTH: sandbox.secret('redis', 'password') } })).output;
-      await eventually(async () => /^LOADING/.test(await said()), 5, 'it says that it loads');
+      const loading = async () => (await cliOf(pod, sandbox.secrets.get('redis', 'password'))('PING')).includes('LOADING');
+      await eventually(loading, 5, 'Redis loads its data');
       assert.equal(await pod.probe('readiness', 'redis'), false, 'ready while it loads');
       assert.equal(await pod.probe('liveness', 'redis'), true, 'not alive while it loads');
-      assert.match(await said(), /^LOADING/, 'it was done loading before the probes were asked');
-      await pod.until('readiness', 30);
+      assert.ok(await loading(), 'loading ended before the probes ran');
+      await pod.waitFor('readiness', 30);
     },
-    broken: {
-      by: (all) => {
-        containersOf(all, 'redis')[0].livenessProbe.exec.command[2] = 'redis-cli ping | grep -q PONG';
-      },
-      says: /not alive while it loads/,
-    },
+    broken: { edit: execProbe('redis', 'liveness', 'redis-cli ping | grep -q PONG'), error: /not alive while it loads/ },
   },
   {
-    name: 'a full broker answers with an error and evicts nothing (made full at 32 MiB)',
+    name: 'A full broker rejects writes and evicts nothing (maxmemory lowered to 32 MiB)',
     async run(sandbox) {
-      const { pod, cli } = await up(sandbox, 'redis');
-      await cli('CONFIG', 'SET', 'maxmemory', '32mb');
-      const { stored, last } = await fill(pod, sandbox.secret('redis', 'password'), 64);
-      assert.match(last, /^\(error\) OOM|^OOM/, 'it took more than it has room for');
-      assert.equal(await cli('DBSIZE'), `${stored}`, 'a key that it took is gone');
+      const { cli, stored, last } = await fill(sandbox, 'redis');
+      assert.match(last, /^\(error\) OOM|^OOM/, 'it accepted more than maxmemory');
+      assert.equal(await cli('DBSIZE'), `${stored}`, 'it evicted a key');
     },
-    broken: { by: (all) => replaceIn(all, 'redis', 'redis.conf', 'noeviction', 'allkeys-lru'), says: /more than it has room for/ },
+    broken: { edit: editFile('redis', 'redis.conf', 'noeviction', 'allkeys-lru'), error: /more than maxmemory/ },
   },
   {
-    name: 'a full cache forgets and goes on (made full at 32 MiB)',
-    when: hasCache,
+    name: 'A full cache evicts keys and accepts writes (maxmemory lowered to 32 MiB)',
+    when: (manifests: Manifests) => manifests.some(({ kind, metadata }) => kind === 'StatefulSet' && metadata.name === 'redis-cache'),
     async run(sandbox) {
-      const { pod, cli } = await up(sandbox, 'redis-cache');
-      await pod.until('liveness', 5, 'redis');
-      await cli('CONFIG', 'SET', 'maxmemory', '32mb');
-      const { stored } = await fill(pod, sandbox.secret('redis-cache', 'password'), 64);
-      assert.equal(stored, 64, 'it refused a write');
+      const { pod, stored } = await fill(sandbox, 'redis-cache');
+      await pod.waitFor('liveness', 5, 'redis');
+      assert.equal(stored, 2 * FULL, 'it rejected a write');
     },
-    broken: { by: (all) => replaceIn(all, 'redis-cache', 'redis.conf', 'allkeys-lru', 'noeviction'), says: /refused a write/ },
+    broken: { edit: editFile('redis-cache', 'redis.conf', 'allkeys-lru', 'noeviction'), error: /rejected a write/ },
   },
   {
-    name: 'SIGKILL right after an acknowledged write loses nothing older than the second of everysec',
+    name: 'SIGKILL loses at most the last second of acknowledged writes',
     async run(sandbox) {
-      const { pod, server, cli } = await up(sandbox, 'redis');
+      const { pod, server, cli } = await startRedis(sandbox);
       const acknowledged: { count: number; at: number }[] = [];
-      const writes = pod.exec(['redis-cli', '-r', '1000000', 'INCR', 'count'], {
-        env: { REDISCLI_AUTH: sandbox.secret('redis', 'password') },
-      });
-      await eventually(
-        async () => {
-          acknowledged.push({ at: performance.now(), count: Number(await cli('GET', 'count')) });
-          return acknowledged.length > 20;
-        },
-        20,
-        'writes are acknowledged',
-      );
+      const env = { REDISCLI_AUTH: sandbox.secrets.get('redis', 'password') };
+      const writes = pod.exec(['redis-cli', '-r', '1000000', 'INCR', 'count'], { env });
+      const observe = async () => acknowledged.push({ at: performance.now(), count: Number(await cli('GET', 'count')) }) > 20;
+      await eventually(observe, 20, 'writes are acknowledged');
       const killed = performance.now();
       await server.kill();
       await writes;
-      pod.start('redis');
-      await pod.until('readiness', 20);
+      await pod.startUntil('readiness', 20, 'redis');
       const kept = Number(await cli('GET', 'count'));
       const safe = Math.max(...acknowledged.filter(({ at }) => at < killed - 1000).map(({ count }) => count));
-      assert.ok(safe > 0, 'nothing was acknowledged more than a second before');
-      assert.ok(kept >= safe, `${safe} was acknowledged more than a second before the kill, and ${kept} is there`);
+      assert.ok(safe > 0, 'no write was acknowledged more than a second before the kill');
+      assert.ok(kept >= safe, `${safe} writes were acknowledged more than a second before the kill, and ${kept} are kept`);
     },
-    broken: { by: (all) => replaceIn(all, 'redis', 'redis.conf', 'appendonly yes', 'appendonly no'), says: /was acknowledged/ },
+    broken: { edit: editFile('redis', 'redis.conf', 'appendonly yes', 'appendonly no'), error: /were acknowledged/ },
   },
   {
-    name: 'SIGTERM saves and ends with 0 within the grace period; the data is there again',
+    name: 'Redis saves on SIGTERM, exits with 0 within the grace period, and has its data after a restart',
     async run(sandbox) {
-      const { pod, server, cli } = await up(sandbox, 'redis');
+      const { pod, server, cli } = await startRedis(sandbox);
       await cli('SET', 'kept', 'yes');
-      const grace: number = sandbox.object('StatefulSet', 'redis').spec.template.spec.terminationGracePeriodSeconds;
-      assert.equal(await server.stop(grace), 0);
-      pod.start('redis');
-      await pod.until('readiness', 20);
+      assert.equal(await pod.stop(server), 0);
+      await pod.startUntil('readiness', 20, 'redis');
       assert.equal(await cli('GET', 'kept'), 'yes');
     },
+    broken: {
+      edit: withoutSignals('redis', (command) => command.map((each) => each.replace(/exec (redis-server[\s\S]*)/, '$1\ntrue'))),
+      error: /did not end within 5 s/,
+    },
   },
   {
-    name: 'the process list shows no password',
+    name: 'No process shows a password of Redis on its command line',
     async run(sandbox) {
-      const { pod } = await up(sandbox, 'redis');
-      const probing = Array.from({ length: 10 }, () => pod.probe('readiness', 'redis'));
-      const password = sandbox.secret('redis', 'password');
-      await eventually(
-        () => {
-          assert.ok(!commandLines().includes(password), 'a command line shows the password');
-          return /redis-cli -e ping/.test(commandLines());
-        },
-        5,
-        'a probe is seen at work',
-      );
-      await Promise.all(probing);
-      assert.match(commandLines(), /redis-server/, 'the server is not in the list');
+      const { pod } = await startRedis(sandbox);
+      const probes = Array.from({ length: 10 }, () => pod.probe('readiness', 'redis'));
+      const password = sandbox.secrets.get('redis', 'password');
+      const probed = () => {
+        assert.ok(!processList().includes(password), 'a command line shows the password');
+        return /redis-cli -e ping/.test(processList());
+      };
+      await eventually(probed, 5, 'a probe runs');
+      await Promise.all(probes);
+      assert.match(processList(), /redis-server/, 'the process list lacks the server');
     },
     broken: {
-      by: (all) => {
-        const shell = 'REDISCLI_AUTH="$0" sh -c "sleep 1; redis-cli -e ping"';
-        containersOf(all, 'redis')[0].readinessProbe.exec.command = ['sh', '-c', `sh -c '${shell}' "$(cat ${PASSWORD})"`];
-      },
-      says: /a command line shows the password/,
+      edit: execProbe('redis', 'readiness', `sh -c 'REDISCLI_AUTH="$0" sh -c "sleep 1; redis-cli -e ping"' "$(cat ${PASSWORD})"`),
+      error: /a command line shows the password/,
     },
   },
 ];
 
-/** The broker, and the cache where there is one. */
-export const redis: Service = { name: 'redis', programs: ['redis-server', 'redis-cli'], checks };
+export const redis: Suite = { name: 'redis', programs: ['redis-server', 'redis-cli'], checks };
 
-/** What Prometheus reads of Redis: it logs in by a variable, from the same pod. */
-export const redisExporter: Service = {
+export const redisExporter: Suite = {
   name: 'redis exporter',
   programs: ['redis_exporter', 'redis-server', 'redis-cli'],
   checks: [
     {
-      name: 'logs in, its probes are answered, and it has the metrics that the rules read',
+      name: 'The exporter of Redis logs in, its probes succeed, and it serves the metrics that the rules use',
       async run(sandbox) {
-        const { pod } = await up(sandbox, 'redis');
-        pod.start('exporter');
-        await pod.until('readiness', 20, 'exporter');
-        await pod.until('liveness', 5, 'exporter');
-        const metrics = await (await fetch(`${pod.url('metrics')}/metrics`)).text();
-        assert.match(metrics, /^redis_up 1$/m);
-        assert.match(metrics, /^redis_memory_max_bytes \d/m);
+        const { pod } = await startRedis(sandbox);
+        await pod.startUntil('readiness', 20, 'exporter');
+        await pod.waitFor('liveness', 5, 'exporter');
+        const page = await pod.text('metrics', '/metrics');
+        assert.match(page, /^redis_up 1$/m);
+        assertServed(metricsUsed(sandbox.manifests, 'redis'), page);
       },
-      broken: {
-        by: (all) => {
-          containersOf(all, 'redis')[1].env = [{ name: 'REDIS_ADDR', value: 'redis://localhost:6379' }];
-        },
-        says: /redis_up 1/,
-      },
+      broken: { edit: removeEnv('redis', 'REDIS_PASSWORD', 'exporter'), error: /redis_up 1/ },
     },
   ],
 };

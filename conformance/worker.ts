@@ -1,20 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { Sandbox } from './sandbox.ts';
-import { services } from './services.ts';
+import { suites } from './suites.ts';
 
-// One check, inside the namespaces that index.ts made for it. Ends with 0 when the promise is kept, with 1 and a sentence when not.
-const { service, check, manifests, programs, folder, broken } = JSON.parse(readFileSync(0, 'utf8'));
-const found = services.find(({ name }) => name === service)?.checks.find(({ name }) => name === check);
-if (!found) throw new Error(`there is no check "${check}" of ${service}`);
+// Runs one check in the namespaces created by index.ts. Exits with 0 when it passes, with 1 and a sentence when it fails.
+const { suite, check, manifests, programs, folder, fault } = JSON.parse(readFileSync(0, 'utf8'));
+const found = suites.find(({ name }) => name === suite)?.checks.find(({ name }) => name === check);
+if (!found) throw new Error(`${suite} has no check "${check}"`);
 
-if (broken) found.broken?.by(manifests);
+if (fault !== undefined) [found.broken].flat()[fault]?.edit(manifests);
 const sandbox = new Sandbox(manifests, programs, folder);
 found
   .run(sandbox)
-  .then(() => sandbox.assertNoSecretShown())
+  .then(() => sandbox.logs.assertNoSecretShown())
   .then(
     () => process.exit(0),
-    (error: Error) => {
-      process.stdout.write(`${error.message}\n${sandbox.logs()}\n`, () => process.exit(1));
-    },
+    (error: Error) => process.stdout.write(`${error.message}\n${sandbox.logs.tail()}\n`, () => process.exit(1)),
   );

@@ -1,33 +1,34 @@
 import { arangodb } from './arangodb.ts';
 import { celeryBeat, celeryWorker } from './celery.ts';
 import { celeryExporter } from './celery-exporter.ts';
-import type { Service } from './check.ts';
+import type { Suite } from './check.ts';
 import { consul } from './consul.ts';
-import { grafana, grafanaQueries, grafanaServer } from './grafana.ts';
-import { loki, lokiServer } from './loki.ts';
+import { grafana, grafanaKeys } from './grafana.ts';
+import { grafanaQueries } from './grafana-queries.ts';
+import { loki, lokiKeys } from './loki.ts';
 import { otelCollector } from './otel-collector.ts';
 import { prometheus } from './prometheus.ts';
 import { redis, redisExporter } from './redis.ts';
 import { telemetry } from './telemetry.ts';
-import { tempo, tempoServer } from './tempo.ts';
+import { tempo, tempoKeys } from './tempo.ts';
 
-/** Everything that is given to a program, service by service. */
-export const services: readonly Service[] = [
+/** The checks, by service. */
+export const suites: readonly Suite[] = [
   arangodb,
   redis,
   redisExporter,
   consul,
+  tempoKeys,
   tempo,
-  tempoServer,
+  lokiKeys,
   loki,
-  lokiServer,
   prometheus,
   otelCollector,
   telemetry,
   celeryWorker,
   celeryBeat,
   celeryExporter,
+  grafanaKeys,
   grafana,
-  grafanaServer,
   grafanaQueries,
 ];
