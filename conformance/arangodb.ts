@@ -44,6 +44,8 @@ async function status(pod: Pod, user: string, password: string, method: string, 
   return (await pod.fetch('arangodb', path, { method, headers, ...(body && { body: JSON.stringify(body) }) })).status;
 }
 
+const editScript = (from: string | RegExp, to: string) => editFile('arangodb-bootstrap', 'bootstrap.py', from, to);
+
 const checks: readonly Check[] = [
   {
     name: 'ArangoDB starts, and every probe succeeds',
@@ -56,7 +58,6 @@ const checks: readonly Check[] = [
   },
   {
     name: "ArangoDB accepts the Secret's root password and no other after SIGKILL at any point of its first start",
-    timeoutSeconds: 120,
     async run(sandbox) {
       const secret = sandbox.secrets.get('arangodb', 'root-password');
       // Seconds after the entrypoint starts to initialize; `undefined` is before it.
@@ -111,7 +112,7 @@ const checks: readonly Check[] = [
       assert.equal(await status(...metrics, 'GET', '/_db/metrics/_admin/metrics/v2'), 200, 'Prometheus cannot read metrics');
       assert.ok((await status(...metrics, 'GET', `/_db/${database}/_api/collection`)) > 400, "Prometheus can read the app's data");
     },
-    broken: { edit: editFile('arangodb-bootstrap', 'bootstrap.py', 'name, "rw")', 'name, "ro")'), error: /the app cannot write/ },
+    broken: { edit: editScript('name, "rw")', 'name, "ro")'), error: /the app cannot write/ },
   },
   {
     name: "The Job resets the app user's password to the Secret's",
@@ -126,10 +127,7 @@ const checks: readonly Check[] = [
       assert.equal(await status(pod, username, changed, 'GET', path), 200, 'the new password is rejected');
       assert.equal(await status(pod, username, old, 'GET', path), 401, 'the old password is accepted');
     },
-    broken: {
-      edit: editFile('arangodb-bootstrap', 'bootstrap.py', '{"passwd": password, "active": True}', '{"active": True}'),
-      error: /new password is rejected/,
-    },
+    broken: { edit: editScript('{"passwd": password, "active": True}', '{"active": True}'), error: /new password is rejected/ },
   },
   {
     name: 'The Job waits until the name of ArangoDB resolves and the server answers',
@@ -141,7 +139,7 @@ const checks: readonly Check[] = [
       pod.start();
       assert.equal(await job.ended, 0, `the Job did not wait: ${job.output}`);
     },
-    broken: { edit: editFile('arangodb-bootstrap', 'bootstrap.py', /^(\w+) = 600/m, '$1 = 1'), error: /the Job waits/ },
+    broken: { edit: editScript(/^(\w+) = 600/m, '$1 = 1'), error: /the Job waits/ },
   },
   {
     name: 'The Job fails with a sentence when the root password is wrong',
@@ -154,10 +152,7 @@ const checks: readonly Check[] = [
         /^bootstrap: the root password in the Secret is not the database's: .*Restart the StatefulSet of ArangoDB/,
       );
     },
-    broken: {
-      edit: editFile('arangodb-bootstrap', 'bootstrap.py', 'root, codes=(200, 401))[0]', 'root)[0]'),
-      error: /the root password in the Secret/,
-    },
+    broken: { edit: editScript('root, codes=(200, 401))[0]', 'root)[0]'), error: /the root password in the Secret/ },
   },
   {
     name: 'The Job fails with a sentence when ArangoDB returns errors, and prints no secret',
@@ -167,7 +162,7 @@ const checks: readonly Check[] = [
       await assertFails(bootstrap(sandbox).pod.start(), /^bootstrap: GET \/_api\/user\/root answered 500: /);
     },
     broken: {
-      edit: editFile('arangodb-bootstrap', 'bootstrap.py', "'nothing more')}", "'nothing more')} {login}"),
+      edit: editScript("'nothing more')}", "'nothing more')} {login}"),
       error: /the log of .* shows the secret arangodb\/root-password/,
     },
   },

@@ -82,7 +82,6 @@ export const celeryExporter: Suite = {
         await pod.waitFor('readiness', 30);
       },
       broken: { edit: editProbe('celery-exporter', 'liveness', { tcpSocket: { port: 'metrics' } }), error: /alive though scrapes fail/ },
-      timeoutSeconds: 120,
     },
     {
       name: 'The exporter of Celery does not requeue a task that a worker has held for two hours',
@@ -109,7 +108,6 @@ export const celeryExporter: Suite = {
         assert.ok(text.length > 1 << 20, `the page has only ${text.length} bytes, so this proves nothing`);
       },
       broken: { edit: removeMount('celery-exporter', '/tmp'), error: /a scrape of 700 tasks returned 500/ },
-      timeoutSeconds: 120,
     },
     {
       name: 'The exporter of Celery serves no series for the creation times of counters',

@@ -62,7 +62,6 @@ const workerChecks: readonly Check[] = [
       await pod.waitFor('readiness', 60);
     },
     broken: { edit: inSlowPool((pool) => execProbe(pool, 'readiness', 'test -d /run/platform')), error: /ready without a broker/ },
-    timeoutSeconds: 150,
   },
   {
     name: 'A worker is not restarted while it is idle, nor while every process is busy for longer than the liveness probe allows',
@@ -94,7 +93,6 @@ const workerChecks: readonly Check[] = [
       edit: inSlowPool((pool) => execProbe(pool, 'liveness', 'test -e /run/platform/alive')),
       error: /not restarted within two minutes/,
     },
-    timeoutSeconds: 180,
   },
   {
     name: 'A worker is not restarted while Redis is away for longer than the liveness probe allows, and consumes when Redis is back',
@@ -130,7 +128,6 @@ const workerChecks: readonly Check[] = [
       edit: inSlowPool((pool) => editArgs(pool, 'exec "$0" "$@"', '"$0" "$@"; true')),
       error: /did not end within|short task did not finish/,
     },
-    timeoutSeconds: 150,
   },
   {
     name: 'After SIGKILL of a worker, another one runs its task (visibility timeout lowered to 5 s)',
@@ -148,7 +145,6 @@ const workerChecks: readonly Check[] = [
       edit: inSlowPool((pool) => editArgs(pool, 'exec "$0"', 'unset PLATFORM_VISIBILITY_TIMEOUT_SECONDS; exec "$0"')),
       error: /the next worker runs the task/,
     },
-    timeoutSeconds: 180,
   },
 ];
 
@@ -181,7 +177,6 @@ const beatChecks: readonly Check[] = [
       assert.ok(first - last > 25_000, `it sent a task twice within ${(first - last) / 1000} s, with an interval of 30 s`);
     },
     broken: { edit: editArgs('celery-beat', '/var/lib/celery/', '/tmp/'), error: /its volume has no schedule/ },
-    timeoutSeconds: 150,
   },
   {
     name: 'Beat is not restarted while Redis is away, and sends tasks when Redis is back',

@@ -2,6 +2,9 @@ import type { Edit, Manifests } from './manifests.ts';
 import type { ProgramName } from './programs.ts';
 import type { Sandbox } from './sandbox.ts';
 
+/** Seconds that a check may take unless it sets a limit of its own. */
+export const DEFAULT_TIMEOUT = 180;
+
 /** A promise of the manifests and its proof. */
 export interface Check {
   /** The promise, in one sentence. */
@@ -12,7 +15,7 @@ export interface Check {
   readonly broken: Fault | readonly Fault[];
   /** Whether the check applies to the profile. @default - it applies to every profile */
   readonly when?: (manifests: Manifests) => boolean;
-  /** @default 60 */
+  /** @default DEFAULT_TIMEOUT */
   readonly timeoutSeconds?: number;
 }
 

@@ -54,11 +54,7 @@ export const accessChecks: readonly Check[] = [
       assert.equal(await status(metrics, 'GET', page), 200, 'Prometheus cannot read metrics');
       assert.equal(await status(metrics, 'GET', '/v1/kv/app/x'), 403, 'Prometheus can read a key');
     },
-    broken: {
-      edit: editFile('consul', 'consul.json', '"default_policy": "deny"', '"default_policy": "allow"'),
-      error: /without a token/,
-    },
-    timeoutSeconds: 120,
+    broken: { edit: editFile('consul', 'consul.json', '"default_policy": "deny"', '"default_policy": "allow"'), error: /without a token/ },
   },
   {
     name: 'DNS of Consul resolves healthy services only, over UDP and TCP, once the Job has created the tokens',
@@ -79,7 +75,6 @@ export const accessChecks: readonly Check[] = [
       }
     },
     broken: { edit: editFile('consul-acl', 'anonymous.json', 'service_prefix', 'query_prefix'), error: /DNS has redis/ },
-    timeoutSeconds: 180,
   },
   {
     name: 'A snapshot of Consul restores a deleted key and a deleted token',
@@ -102,7 +97,6 @@ export const accessChecks: readonly Check[] = [
       assert.equal(await app(first, 'GET', `${KEY}?raw`), 'yes');
     },
     broken: { edit: removeMount('consul', '/tmp'), error: /snapshot save: .*read-only file system/ },
-    timeoutSeconds: 120,
   },
   {
     name: 'The Job sets the quorum of Autopilot to the number of servers, whatever it was before',
@@ -116,7 +110,6 @@ export const accessChecks: readonly Check[] = [
       assert.equal(CleanupDeadServers, true, 'Autopilot removes no dead server');
     },
     broken: { edit: editFile('consul-acl', 'acl.sh', `must PUT ${AUTOPILOT}`, `must GET ${AUTOPILOT}`), error: /MinQuorum is 7/ },
-    timeoutSeconds: 120,
   },
   {
     name: 'The Job of Consul changes nothing on its second run; no process shows a secret, and only its user can read a file of secrets',
@@ -132,6 +125,5 @@ export const accessChecks: readonly Check[] = [
       edit: editFile('consul', 'start.sh', 'consul agent', 'consul agent -encrypt="$(secret gossip-key)"'),
       error: /the process list shows the secret consul\/gossip-key/,
     },
-    timeoutSeconds: 120,
   },
 ];

@@ -7,7 +7,7 @@ import type { Sandbox } from './sandbox.ts';
 export const KEY = '/v1/kv/app/kept';
 
 /** The number of servers in the profile. */
-export const size = (manifests: Manifests): number => find(manifests, 'StatefulSet', 'consul').spec.replicas;
+const size = (manifests: Manifests): number => find(manifests, 'StatefulSet', 'consul').spec.replicas;
 
 /** Whether the servers can lose one and still have a majority. */
 export const toleratesLoss = (manifests: Manifests) => size(manifests) > 1;

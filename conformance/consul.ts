@@ -8,6 +8,8 @@ import { editFile, editProbe, edits, find } from './manifests.ts';
 import { assertServed, metricsUsed } from './metrics.ts';
 import { eventually } from './process.ts';
 
+const editConfig = (from: string | RegExp, to: string) => editFile('consul', 'consul.json', from, to);
+
 const clusterChecks: readonly Check[] = [
   {
     name: 'Consul accepts its configuration',
@@ -15,7 +17,7 @@ const clusterChecks: readonly Check[] = [
       const { status, output } = await sandbox.pod('consul').exec(['consul', 'validate', '/etc/consul/consul.json']);
       assert.equal(status, 0, output.replace(/\s+/g, ' '));
     },
-    broken: { edit: editFile('consul', 'consul.json', '"bootstrap_expect"', '"bootstrap_expected"'), error: /bootstrap_expected/ },
+    broken: { edit: editConfig('"bootstrap_expect"', '"bootstrap_expected"'), error: /bootstrap_expected/ },
   },
   {
     name: 'The servers of Consul form one cluster with a leader, and every probe succeeds',
@@ -27,8 +29,7 @@ const clusterChecks: readonly Check[] = [
       }
       await eventually(async () => (await peers(first)) === pods.length, 20, `${pods.length} servers join`);
     },
-    broken: { edit: editFile('consul', 'consul.json', /"bootstrap_expect": \d/, '"bootstrap_expect": 5'), error: /readiness probe/ },
-    timeoutSeconds: 120,
+    broken: { edit: editConfig(/"bootstrap_expect": \d/, '"bootstrap_expect": 5'), error: /readiness probe/ },
   },
   {
     name: 'A server of Consul leaves on SIGTERM, exits with 0 within the grace period, and rejoins with its data',
@@ -41,11 +42,7 @@ const clusterChecks: readonly Check[] = [
       await eventually(async () => (await peers(first)) === pods.length, 60, 'the server rejoins');
       assert.equal(await client(sandbox, 'app-token')(last.pod, 'GET', `${KEY}?raw&stale`), 'yes');
     },
-    broken: {
-      edit: editFile('consul', 'consul.json', '"leave_on_terminate": true', '"leave_on_terminate": false'),
-      error: /did not exit with 0/,
-    },
-    timeoutSeconds: 150,
+    broken: { edit: editConfig('"leave_on_terminate": true', '"leave_on_terminate": false'), error: /did not exit with 0/ },
   },
   {
     name: 'A server of Consul rejoins after eight days off',
@@ -57,8 +54,7 @@ const clusterChecks: readonly Check[] = [
       await last.pod.startUntil('readiness', 60);
       await eventually(async () => (await peers(first)) === pods.length, 60, 'the server rejoins');
     },
-    broken: { edit: editFile('consul', 'consul.json', /"server_rejoin_age_max": "\w+",/, ''), error: /readiness probe/ },
-    timeoutSeconds: 150,
+    broken: { edit: editConfig(/"server_rejoin_age_max": "\w+",/, ''), error: /readiness probe/ },
   },
   {
     name: 'A server of Consul that rejoins is ready only when it votes',
@@ -113,11 +109,10 @@ const clusterChecks: readonly Check[] = [
     broken: {
       edit: edits(
         (manifests) => Object.assign(find(manifests, 'StatefulSet', 'consul').spec, { replicas: 2 }),
-        editFile('consul', 'consul.json', /"bootstrap_expect": \d/, '"bootstrap_expect": 2'),
+        editConfig(/"bootstrap_expect": \d/, '"bootstrap_expect": 2'),
       ),
       error: /the others elect a leader/,
     },
-    timeoutSeconds: 150,
   },
   {
     name: 'A server of Consul without a majority is alive but not ready',
@@ -136,7 +131,6 @@ const clusterChecks: readonly Check[] = [
       edit: editProbe('consul', 'readiness', { httpGet: { path: '/v1/status/leader', port: 'consul' } }),
       error: /ready without a leader/,
     },
-    timeoutSeconds: 150,
   },
 ];
 

@@ -76,7 +76,6 @@ const serverChecks: readonly Check[] = [
       }
     },
     broken: { edit: removeEnv('grafana', 'GF_SECURITY_ADMIN_PASSWORD__FILE'), error: /default password/ },
-    timeoutSeconds: 120,
   },
   {
     name: 'Grafana reports Tempo as healthy, through a gRPC stream on its HTTP port (blocks of Tempo on its disk)',
@@ -92,7 +91,6 @@ const serverChecks: readonly Check[] = [
       edit: editFile('tempo', 'tempo.yaml', 'stream_over_http_enabled: true', 'stream_over_http_enabled: false'),
       error: /Tempo is not healthy/,
     },
-    timeoutSeconds: 120,
   },
 ];
 

@@ -7,7 +7,7 @@ import { parseAllDocuments } from 'yaml';
 import { table } from '../cli/output.ts';
 import { exitWith, UserError } from '../cli/user-error.ts';
 import type { Manifest } from '../lib/render.ts';
-import type { Check, Suite } from './check.ts';
+import { type Check, DEFAULT_TIMEOUT, type Suite } from './check.ts';
 import type { Manifests } from './manifests.ts';
 import { findPrograms, type Programs, programNames } from './programs.ts';
 import { suites } from './suites.ts';
@@ -32,6 +32,8 @@ const root = process.cwd();
 const scratch = mkdtempSync(join(tmpdir(), 'conformance-'));
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
+
+const limitOf = ({ timeoutSeconds = DEFAULT_TIMEOUT }: Check) => timeoutSeconds;
 
 /** Parses names separated by commas. */
 const namesOf = (allowed: readonly string[]) => (text: string) => {
@@ -89,7 +91,7 @@ async function run(task: Task, programs: Programs): Promise<Result> {
   const start = performance.now();
   const job = JSON.stringify({ suite: suite.name, check: check.name, manifests, programs, folder, fault });
   const worker = [process.execPath, join(root, 'run.js'), join(root, 'conformance/worker.ts')];
-  const { status, output } = await inNamespaces(worker, job, check.timeoutSeconds ?? 60);
+  const { status, output } = await inNamespaces(worker, job, limitOf(check));
   rmSync(folder, { recursive: true, force: true });
   const seconds = (performance.now() - start) / 1000;
   if (fault === undefined) return { ...task, passed: status === 0, output, seconds };
@@ -100,8 +102,7 @@ async function run(task: Task, programs: Programs): Promise<Result> {
 
 /** Runs the tasks, the longest first, and prints each result. */
 async function runAll(tasks: readonly Task[], programs: Programs, jobs: number): Promise<readonly Result[]> {
-  const limit = ({ check }: Task) => check.timeoutSeconds ?? 60;
-  const queue = tasks.toSorted((one, other) => limit(other) - limit(one));
+  const queue = tasks.toSorted((one, other) => limitOf(other.check) - limitOf(one.check));
   const results: Result[] = [];
   const work = async () => {
     for (let task = queue.shift(); task; task = queue.shift()) {

@@ -73,7 +73,6 @@ const serverChecks: readonly Check[] = [
       await eventually(found, 20, 'the line is found');
     },
     broken: { edit: editFile('loki', 'loki.yaml', 'auth_enabled: false', 'auth_enabled: true'), error: /with the status 401/ },
-    timeoutSeconds: 120,
   },
   {
     name: 'Loki stores the lines of all pods and processes of a service in one stream (chunks on its disk)',
@@ -91,7 +90,6 @@ const serverChecks: readonly Check[] = [
       ),
       error: /more than one stream/,
     },
-    timeoutSeconds: 120,
   },
 ];
 

@@ -101,7 +101,6 @@ const checks: readonly Check[] = [
   },
   {
     name: 'The collector rejects over gRPC and HTTP while its memory is full, and accepts afterwards (limit lowered to 48 MiB, a queue that does not fill)',
-    timeoutSeconds: 180,
     async run(sandbox) {
       const pod = sandbox.pod('otel-collector-0');
       configure(
@@ -119,7 +118,6 @@ const checks: readonly Check[] = [
   },
   {
     name: 'The collector rejects over gRPC and HTTP while its queue is full, and exports all that it accepted (queue of 24 MiB)',
-    timeoutSeconds: 180,
     async run(sandbox) {
       const stores = new FakeStores(sandbox);
       const pod = sandbox.pod('otel-collector-0');
@@ -166,7 +164,6 @@ const checks: readonly Check[] = [
   },
   {
     name: 'On SIGTERM the collector exports all that it accepted and exits with 0 within the grace period',
-    timeoutSeconds: 90,
     async run(sandbox) {
       const { pod, stores, collector } = await startCollector(sandbox);
       await send(pod, 'before-the-end');

@@ -2,54 +2,53 @@ import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync, realpathSync } from 'node:fs';
 import { basename, delimiter, dirname, join } from 'node:path';
 
-/** How a program of the platform is found and started where there is no image. */
+/** How a program is found and started without its image. */
 interface Kind {
-  /** What the program may be called: the first that is found is taken. */
-  readonly names: readonly [string, ...string[]];
-  /** A stand-in, taken where the program is not found: its file's name and what goes before the arguments. */
+  /** Names of the file. @default - the program's name */
+  readonly files?: readonly string[];
+  /** The file and first arguments of a stand-in, used when the program itself is not found. */
   readonly standin?: readonly [string, ...string[]];
-  /** Arguments that make it print its version. @default - it has none of its own */
+  /** Arguments that print the version. @default - the program prints none */
   readonly version?: readonly string[];
-  /** The image, without its tag, whose entrypoint it is. @default - containers name it in their command */
+  /** The image whose entrypoint starts the program, without its tag. @default - the manifests name the program */
   readonly image?: string;
 }
 
-/** Every program that takes part, by the name it has in its image. */
 const kinds = {
-  'redis-server': { names: ['redis-server'], version: ['--version'] },
-  'redis-cli': { names: ['redis-cli'], version: ['--version'] },
+  'redis-server': { version: ['--version'] },
+  'redis-cli': { version: ['--version'] },
   redis_exporter: {
-    names: ['redis_exporter', 'prometheus-redis-exporter'],
+    files: ['redis_exporter', 'prometheus-redis-exporter'],
     version: ['--version'],
     image: 'docker.io/oliver006/redis_exporter',
   },
-  prometheus: { names: ['prometheus'], version: ['--version'], image: 'docker.io/prom/prometheus' },
-  promtool: { names: ['promtool'], version: ['--version'] },
-  'otelcol-contrib': { names: ['otelcol-contrib'], version: ['--version'], image: 'docker.io/otel/opentelemetry-collector-contrib' },
-  consul: { names: ['consul'], version: ['version'] },
-  curl: { names: ['curl'], version: ['--version'] },
-  python3: { names: ['python3'], version: ['--version'] },
-  celery: { names: ['celery'], version: ['--version'] },
-  'celery-exporter': {
-    names: ['celery-exporter'],
-    standin: ['celery-exporter-standin'],
-    image: 'docker.io/danihodovic/celery-exporter',
+  prometheus: { version: ['--version'], image: 'docker.io/prom/prometheus' },
+  promtool: { version: ['--version'] },
+  'otelcol-contrib': { version: ['--version'], image: 'docker.io/otel/opentelemetry-collector-contrib' },
+  consul: { version: ['version'] },
+  curl: { version: ['--version'] },
+  python3: { version: ['--version'] },
+  celery: { version: ['--version'] },
+  'celery-exporter': { standin: ['celery-exporter-standin'], image: 'docker.io/danihodovic/celery-exporter' },
+  arangod: { standin: ['arangodb-standin'] },
+  tempo: { standin: ['services-standin', 'tempo'], version: ['-version'], image: 'docker.io/grafana/tempo' },
+  loki: { standin: ['services-standin', 'loki'], version: ['-version'], image: 'docker.io/grafana/loki' },
+  grafana: {
+    files: ['grafana-server'],
+    standin: ['services-standin', 'grafana'],
+    version: ['-v'],
+    image: 'docker.io/grafana/grafana',
   },
-  arangod: { names: ['arangod'], standin: ['arangodb-standin'] },
-  tempo: { names: ['tempo'], standin: ['services-standin', 'tempo'], version: ['-version'], image: 'docker.io/grafana/tempo' },
-  loki: { names: ['loki'], standin: ['services-standin', 'loki'], version: ['-version'], image: 'docker.io/grafana/loki' },
-  grafana: { names: ['grafana-server'], standin: ['services-standin', 'grafana'], version: ['-v'], image: 'docker.io/grafana/grafana' },
-  configkeys: { names: ['configkeys'] },
+  configkeys: {},
 } as const satisfies Readonly<Record<string, Kind>>;
 
-/** The name of a program that takes part. */
 export type ProgramName = keyof typeof kinds;
 
-/** A program that was found. */
+export const programNames = Object.keys(kinds) as ProgramName[];
+
 interface FoundProgram {
-  /** What starts it, its own file first. */
+  /** The file and first arguments. */
   readonly command: readonly [string, ...string[]];
-  /** `7.0.15`. @default - it tells none */
   readonly version?: string;
   readonly standin: boolean;
 }
@@ -57,44 +56,36 @@ interface FoundProgram {
 /** The programs of this machine. */
 export type Programs = Readonly<Partial<Record<ProgramName, FoundProgram>>>;
 
-/** Looks in `folders`, then on PATH. */
+/** Searches `folders`, then PATH. */
 export function findPrograms(folders: readonly string[]): Programs {
   const places = [...folders, ...(process.env.PATH ?? '').split(delimiter).filter(Boolean)];
-  const where = (name: string) => places.map((folder) => join(folder, name)).find(runs);
+  const locate = (name: string) => places.map((folder) => join(folder, name)).find(isExecutable);
   const found = Object.entries<Kind>(kinds).flatMap(([name, kind]) => {
-    const real = kind.names.map(where).find((path) => path !== undefined);
+    const real = (kind.files ?? [name]).map(locate).find(Boolean);
     if (real) return [[name, { command: [real], version: versionOf(real, kind), standin: false }]];
-    const [file, ...args] = kind.standin ?? [''];
-    const standin = file && where(file);
+    const [file = '', ...args] = kind.standin ?? [];
+    const standin = file && locate(file);
     return standin ? [[name, { command: [standin, ...args], standin: true }]] : [];
   });
   return Object.fromEntries(found);
 }
 
-/** Whether the name is one of those above. */
-export function isProgram(name: string): name is ProgramName {
-  return name in kinds;
-}
-
-/** The names, for a person. */
-export const programNames = Object.keys(kinds);
-
-/** The program that an image starts when the container names no command. Throws a sentence for an image that nobody described. */
+/** The program that an image's entrypoint starts. */
 export function entrypointOf(image: string): ProgramName {
   const repository = image.replace(/[:@].*/, '');
-  const [name] = Object.entries<Kind>(kinds).find(([, kind]) => kind.image === repository) ?? [];
-  if (!name || !isProgram(name)) throw new Error(`${image}: which program its entrypoint starts is not in conformance/programs.ts`);
+  const name = programNames.find((each) => (kinds[each] as Kind).image === repository);
+  if (!name) throw new Error(`${image}: add the program that its entrypoint starts to conformance/programs.ts`);
   return name;
 }
 
-/** The folders that a program needs to be seen with: its own, and what is installed beside it, such as Python's library. */
+/** The folders that a container needs to run the programs: their own, or the environment around them, such as Python's. */
 export function foldersOf(programs: Programs): readonly string[] {
   const own = Object.values(programs).flatMap(({ command: [file] }) => [dirname(file), dirname(realpathSync(file))]);
   const all = own.map((folder) => (existsSync(join(folder, '../lib')) ? dirname(folder) : folder));
   return [...new Set(all)].filter((folder) => folder !== '/usr' && !/^\/(usr\/)?(s?bin|lib)?$/.test(folder));
 }
 
-function runs(path: string): boolean {
+function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return true;
@@ -103,12 +94,12 @@ function runs(path: string): boolean {
   }
 }
 
-function versionOf(path: string, kind: Kind): string | undefined {
-  if (!kind.version) return undefined;
+function versionOf(path: string, { version }: Kind): string | undefined {
+  if (!version) return undefined;
   try {
-    const said = execFileSync(path, [...kind.version], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 60_000 });
-    return /\d+\.\d+(\.\d+)?/.exec(said)?.[0];
+    const output = execFileSync(path, [...version], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 60_000 });
+    return /\d+\.\d+(\.\d+)?/.exec(output)?.[0];
   } catch {
-    throw new Error(`${path} ${kind.version.join(' ')} failed: is it ${basename(path)} for this machine?`);
+    throw new Error(`${path} ${version.join(' ')} failed: is it ${basename(path)} for this machine?`);
   }
 }

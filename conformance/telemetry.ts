@@ -86,7 +86,6 @@ const backlog = (signal: Signal, broken: Fault): Check => ({
 
 const largest = (signal: Signal, broken: Fault): Check => ({
   name: `The largest request of ${signal} that the collector accepts arrives, and a larger one is rejected`,
-  timeoutSeconds: 180,
   async run(sandbox) {
     const { collector, store } = await startCollector(sandbox, signal);
     await store.startUntil('startup', 60);
@@ -115,7 +114,6 @@ const checks: readonly Check[] = [
   largest('metrics', { edit: editCollector('/api/v1/otlp', '/api/v1/otpl'), error: /all \d+ metrics arrive/ }),
   {
     name: '36000 lines of a sender with 1 KiB of attributes arrive, although Loki counts the attributes with every line',
-    timeoutSeconds: 180,
     async run(sandbox) {
       const { collector, store } = await startCollector(sandbox, 'logs');
       await store.startUntil('startup', 60);
@@ -134,7 +132,6 @@ const checks: readonly Check[] = [
   },
   {
     name: 'Everything that the collectors accepted arrives, although each was restarted while Tempo was away',
-    timeoutSeconds: 120,
     async run(sandbox) {
       const store = tempoPod(sandbox);
       const isCollector = ({ kind, metadata }: (typeof sandbox.manifests)[number]) =>
@@ -154,7 +151,6 @@ const checks: readonly Check[] = [
   },
   {
     name: 'The queue of the collector returns its disk space after an outage (from 8 MiB on)',
-    timeoutSeconds: 180,
     async run(sandbox) {
       const store = tempoPod(sandbox);
       const collector = sandbox.pod('otel-collector-0');
@@ -176,7 +172,6 @@ const checks: readonly Check[] = [
   },
   {
     name: "Points that Prometheus rejects do not cost another sender's points",
-    timeoutSeconds: 120,
     async run(sandbox) {
       const { collector, store } = await startCollector(sandbox, 'metrics');
       const points = { records: 10, bytes: 10 };

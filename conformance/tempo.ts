@@ -43,6 +43,8 @@ async function send(pod: Pod, secondsAgo = 0): Promise<void> {
   assert.equal(response?.status, 200, 'it receives no spans over HTTP');
 }
 
+const editConfig = (from: string | RegExp, to: string) => editFile('tempo', 'tempo.yaml', from, to);
+
 const keyChecks: readonly Check[] = [
   {
     name: 'Tempo has every key of its configuration, at every depth',
@@ -50,7 +52,7 @@ const keyChecks: readonly Check[] = [
       const { status, output } = await sandbox.pod('tempo').exec(['configkeys', 'tempo', FILE]);
       assert.equal(status, 0, output);
     },
-    broken: { edit: editFile('tempo', 'tempo.yaml', 'block_retention', 'block_retentions'), error: /block_retentions: unknown key/ },
+    broken: { edit: editConfig('block_retention', 'block_retentions'), error: /block_retentions: unknown key/ },
   },
 ];
 
@@ -61,7 +63,7 @@ const serverChecks: readonly Check[] = [
       const program = sandbox.pod('tempo').start(undefined, { args: (args) => [...args, '-config.verify=true'] });
       assert.equal(await program.ended, 0, program.output.trim().split('\n').at(-1));
     },
-    broken: { edit: editFile('tempo', 'tempo.yaml', 'backend_worker:', 'compactor:'), error: /field compactor not found/ },
+    broken: { edit: editConfig('backend_worker:', 'compactor:'), error: /field compactor not found/ },
   },
   {
     name: 'Every probe of Tempo succeeds, and a span is received over gRPC and HTTP and found (blocks on its disk)',
@@ -74,8 +76,7 @@ const serverChecks: readonly Check[] = [
       await eventually(async () => (await pod.fetch('tempo', `/api/traces/${TRACE}`)).status === 200, 30, 'the span is found');
     },
     // Without an address, the receiver listens on localhost only.
-    broken: { edit: editFile('tempo', 'tempo.yaml', /(http:\n +endpoint: )0\.0\.0\.0/, '$1localhost'), error: /no spans over HTTP/ },
-    timeoutSeconds: 120,
+    broken: { edit: editConfig(/(http:\n +endpoint: )0\.0\.0\.0/, '$1localhost'), error: /no spans over HTTP/ },
   },
   {
     name: 'Tempo writes the metrics that it derives from spans to Prometheus (blocks on its disk)',
@@ -90,11 +91,7 @@ const serverChecks: readonly Check[] = [
       await eventually(() => written.includes('POST /api/v1/write snappy'), 60, 'Prometheus is written to');
     },
     // Both processors, because either of them derives metrics from the span.
-    broken: {
-      edit: editFile('tempo', 'tempo.yaml', /- span-metrics\n +- service-graphs/, '- span-metric'),
-      error: /Prometheus is written to/,
-    },
-    timeoutSeconds: 150,
+    broken: { edit: editConfig(/- span-metrics\n +- service-graphs/, '- span-metric'), error: /Prometheus is written to/ },
   },
   {
     name: 'Tempo counts a span that ended four minutes ago (blocks on its disk)',
@@ -105,10 +102,9 @@ const serverChecks: readonly Check[] = [
       assert.equal(discarded, 0, 'the span is not counted');
     },
     broken: {
-      edit: editFile('tempo', 'tempo.yaml', /metrics_ingestion_time_range_slack: \w+/, 'metrics_ingestion_time_range_slack: 30s'),
+      edit: editConfig(/metrics_ingestion_time_range_slack: \w+/, 'metrics_ingestion_time_range_slack: 30s'),
       error: /is not counted/,
     },
-    timeoutSeconds: 120,
   },
   {
     name: 'Tempo searches traces over their whole retention (blocks on its disk)',
@@ -120,8 +116,7 @@ const serverChecks: readonly Check[] = [
       const response = await pod.fetch('tempo', `/api/search?${new URLSearchParams({ q: '{}', start: `${start}`, end: `${end}` })}`);
       assert.equal(response.status, 200, `it returned ${response.status}: ${await response.text()}`);
     },
-    broken: { edit: editFile('tempo', 'tempo.yaml', /max_duration: \d+h/, 'max_duration: 24h'), error: /exceeds 24h/ },
-    timeoutSeconds: 120,
+    broken: { edit: editConfig(/max_duration: \d+h/, 'max_duration: 24h'), error: /exceeds 24h/ },
   },
 ];
 
