@@ -72,7 +72,7 @@ export function editContainer(
     const each = container(manifests, workloadName, name);
     const before = JSON.stringify(each);
     Object.assign(each, change(each));
-    if (JSON.stringify(each) === before) throw new Error(`${workloadName}/${each.name} is not changed by the edit`);
+    if (JSON.stringify(each) === before) throw new Error(`the edit does not change the container ${each.name} of ${workloadName}`);
   };
 }
 

@@ -148,19 +148,24 @@ const checks: readonly Check[] = [
     broken: { edit: editConfig(/max_elapsed_time: 0s/g, 'max_elapsed_time: 30s'), error: /dropped records/ },
   },
   {
-    name: 'The queue of the collector survives SIGTERM and SIGKILL while the stores are away',
+    name: 'The queue of every collector survives SIGTERM and SIGKILL while the stores are away',
     async run(sandbox) {
-      const { pod, stores, collector } = await startCollector(sandbox, { away: true });
-      await send(pod, 'before-sigterm');
-      assert.equal(await collector.stop(20), 0);
-      const second = await pod.startUntil('readiness', 20);
-      await send(pod, 'before-sigkill');
-      await second.kill();
+      const stores = new FakeStores(sandbox);
+      const names = sandbox.manifests.map(({ metadata }) => metadata.name).filter((name) => /^otel-collector-\d+$/.test(name));
+      const collectors = [...new Set(names)].map((name) => sandbox.pod(name));
+      for (const pod of collectors) {
+        const first = await pod.startUntil('readiness', 20);
+        await send(pod, `${pod.name}-before-sigterm`);
+        assert.equal(await first.stop(20), 0);
+        const second = await pod.startUntil('readiness', 20);
+        await send(pod, `${pod.name}-before-sigkill`);
+        await second.kill();
+        pod.start();
+      }
       await stores.start();
-      await pod.startUntil('readiness', 20);
-      for (const sender of ['before-sigterm', 'before-sigkill']) await stores.waitFor(sender, 30);
+      for (const { name } of collectors) for (const end of ['sigterm', 'sigkill']) await stores.waitFor(`${name}-before-${end}`, 30);
     },
-    broken: { edit: editConfig(/storage: file_storage/g, ''), error: /traces of before-sigterm arrive/ },
+    broken: { edit: editConfig(/storage: file_storage/g, ''), error: /traces of otel-collector-0-before-sigterm arrive/ },
   },
   {
     name: 'On SIGTERM the collector exports all that it accepted and exits with 0 within the grace period',

@@ -131,25 +131,6 @@ const checks: readonly Check[] = [
     },
   },
   {
-    name: 'Everything that the collectors accepted arrives, although each was restarted while Tempo was away',
-    async run(sandbox) {
-      const store = tempoPod(sandbox);
-      const isCollector = ({ kind, metadata }: (typeof sandbox.manifests)[number]) =>
-        kind === 'Deployment' && /^otel-collector-\d+$/.test(metadata.name);
-      const collectors = sandbox.manifests.filter(isCollector).map(({ metadata }) => metadata.name);
-      for (const name of collectors) {
-        const collector = sandbox.pod(name);
-        const first = await collector.startUntil('readiness', 20);
-        await send(collector, 'traces', name, { records: 100, bytes: KIB });
-        assert.equal(await first.stop(20), 0);
-        collector.start();
-      }
-      await store.startUntil('startup', 60);
-      await waitForRecords('traces', store, 100 * collectors.length);
-    },
-    broken: { edit: editCollector(/storage: file_storage/g, ''), error: /all \d+ traces arrive/ },
-  },
-  {
     name: 'The queue of the collector returns its disk space after an outage (from 8 MiB on)',
     async run(sandbox) {
       const store = tempoPod(sandbox);
