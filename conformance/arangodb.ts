@@ -24,13 +24,6 @@ function bootstrap(sandbox: Sandbox) {
   return { pod, database: variable('ARANGO_DATABASE'), username: variable('ARANGO_USERNAME') };
 }
 
-/** Runs the Job and returns its output. */
-async function run(pod: Pod): Promise<string> {
-  const job = pod.start();
-  assert.equal(await job.ended, 0, `the Job failed: ${job.output}`);
-  return job.output;
-}
-
 /** Throws unless the Job failed with that sentence. */
 async function assertFails(job: Process, sentence: RegExp): Promise<void> {
   assert.equal(await job.ended, 1, `the Job did not fail: ${job.output}`);
@@ -100,10 +93,10 @@ const checks: readonly Check[] = [
     async run(sandbox) {
       const pod = await startServer(sandbox);
       const { pod: job, database, username } = bootstrap(sandbox);
-      const output = await run(job);
+      const output = await job.complete();
       assert.match(output, new RegExp(`database ${database}: created`));
       assert.match(output, new RegExp(`user ${username}: created`));
-      assert.doesNotMatch(await run(job), /created|repaired| on /, 'the second run changed something');
+      assert.doesNotMatch(await job.complete(), /created|repaired| on /, 'the second run changed something');
       const app = [pod, username, sandbox.secrets.get('arangodb', 'password')] as const;
       const metrics = [pod, 'metrics', sandbox.secrets.get('arangodb', 'metrics-password')] as const;
       const collection = { name: 'orders' };
@@ -119,10 +112,10 @@ const checks: readonly Check[] = [
     async run(sandbox) {
       const pod = await startServer(sandbox);
       const { pod: job, database, username } = bootstrap(sandbox);
-      await run(job);
+      await job.complete();
       const [old, changed] = [sandbox.secrets.get('arangodb', 'password'), sandbox.secrets.another('arangodb', 'password')];
       writeFileSync(job.file(`${SECRET}/password`), changed);
-      assert.match(await run(job), new RegExp(`user ${username}: password repaired`));
+      assert.match(await job.complete(), new RegExp(`user ${username}: password repaired`));
       const path = `/_db/${database}/_api/database/current`;
       assert.equal(await status(pod, username, changed, 'GET', path), 200, 'the new password is rejected');
       assert.equal(await status(pod, username, old, 'GET', path), 401, 'the old password is accepted');

@@ -22,17 +22,10 @@ export async function startServers(sandbox: Sandbox) {
   return { first: first.pod, last, pods, members };
 }
 
-/** Runs the Job that creates policies and tokens, and returns its output. */
-export async function runAclJob(pod: Pod): Promise<string> {
-  const job = pod.start();
-  assert.equal(await job.ended, 0, `the Job failed: ${job.output}`);
-  return job.output;
-}
-
 /** Every server, ready, with policies and tokens. */
 export async function startWithTokens(sandbox: Sandbox) {
   const cluster = await startServers(sandbox);
-  await runAclJob(sandbox.pod('consul-acl'));
+  await sandbox.pod('consul-acl').complete();
   return cluster;
 }
 

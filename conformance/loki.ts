@@ -34,9 +34,7 @@ async function push(pod: Pod, instance = 'one'): Promise<void> {
   const attributes = { 'service.name': 'shop', 'service.instance.id': instance, 'k8s.pod.name': `shop-${instance}` };
   const resource = { attributes: Object.entries(attributes).map(([key, value]) => ({ key, value: { stringValue: value } })) };
   const record = { timeUnixNano: `${Date.now()}000000`, body: { stringValue: 'sold out' }, traceId: TRACE };
-  const body = JSON.stringify({ resourceLogs: [{ resource, scopeLogs: [{ logRecords: [record] }] }] });
-  const request = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body };
-  const { status } = await pod.fetch('loki', '/otlp/v1/logs', request);
+  const status = await pod.post('loki', '/otlp/v1/logs', { resourceLogs: [{ resource, scopeLogs: [{ logRecords: [record] }] }] });
   assert.ok([200, 204].includes(status), `it rejects lines with the status ${status}`);
 }
 
@@ -44,8 +42,7 @@ const keyChecks: readonly Check[] = [
   {
     name: 'Loki has every key of its configuration, at every depth',
     async run(sandbox) {
-      const { status, output } = await sandbox.pod('loki').exec(['configkeys', 'loki', FILE]);
-      assert.equal(status, 0, output);
+      await sandbox.pod('loki').run(['configkeys', 'loki', FILE]);
     },
     broken: { edit: editFile('loki', 'loki.yaml', 'delete_request_store', 'shared_store'), error: /shared_store: unknown key/ },
   },
@@ -55,8 +52,7 @@ const serverChecks: readonly Check[] = [
   {
     name: 'Loki accepts its configuration',
     async run(sandbox) {
-      const program = sandbox.pod('loki').start(undefined, { args: (args) => [...args, '-verify-config=true'] });
-      assert.equal(await program.ended, 0, program.output.trim().split('\n').at(-1));
+      await sandbox.pod('loki').complete({ args: (args) => [...args, '-verify-config=true'] });
     },
     // Retention requires a store for delete requests.
     broken: { edit: editFile('loki', 'loki.yaml', / *delete_request_store: .*\n/, ''), error: /delete-request-store should be/ },

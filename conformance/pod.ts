@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -26,6 +27,12 @@ interface Node {
 export interface Overrides {
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: (args: readonly string[]) => readonly string[];
+}
+
+interface ExecOptions extends Overrides {
+  readonly container?: string;
+  readonly stdin?: string;
+  readonly seconds?: number;
 }
 
 /** A pod without a kubelet. */
@@ -84,7 +91,7 @@ export class Pod {
     const args = expanded(found.args);
     const command = found.command ? expanded(found.command) : this.entrypoint(found, args);
     const name = found.name === this.name ? this.name : `${this.name}/${found.name}`;
-    const process = this.run(name, found, [...command, ...(overrides.args?.(args) ?? args)], overrides);
+    const process = this.spawn(name, found, [...command, ...(overrides.args?.(args) ?? args)], overrides);
     this.node.logs.add(process);
     return process;
   }
@@ -97,14 +104,25 @@ export class Pod {
   }
 
   /** Runs a command in the container, as `kubectl exec` does. */
-  async exec(
-    command: readonly string[],
-    options: { readonly container?: string; readonly stdin?: string; readonly seconds?: number } & Overrides = {},
-  ): Promise<{ readonly status: number; readonly output: string }> {
-    const process = this.run(command[0] ?? '', this.container(options.container), command, options, options.stdin);
+  async exec(command: readonly string[], options: ExecOptions = {}): Promise<{ readonly status: number; readonly output: string }> {
+    const process = this.spawn(command[0] ?? '', this.container(options.container), command, options, options.stdin);
     const status = await process.endedWithin(options.seconds ?? 30);
     if (status === undefined) await process.kill();
     return { status: status ?? 124, output: process.output };
+  }
+
+  /** Runs a command that must succeed and returns its output. */
+  async run(command: readonly string[], options?: ExecOptions): Promise<string> {
+    const { status, output } = await this.exec(command, options);
+    assert.equal(status, 0, oneLine(output));
+    return output;
+  }
+
+  /** Runs the first container to its end, which must be a success, and returns its output. */
+  async complete(overrides?: Overrides): Promise<string> {
+    const process = this.start(undefined, overrides);
+    assert.equal(await process.ended, 0, oneLine(process.output));
+    return process.output;
   }
 
   /** Sends SIGTERM and returns the exit status. Throws when the grace period is exceeded. */
@@ -162,6 +180,12 @@ export class Pod {
     return fetch(`http://${this.address}:${this.portNumber(port)}${path}`, init);
   }
 
+  /** Sends a JSON document to a named port and returns the status. */
+  async post(port: string, path: string, body: object): Promise<number> {
+    const init = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) };
+    return (await this.fetch(port, path, init)).status;
+  }
+
   /** The body of a page. */
   async text(port: string, path: string): Promise<string> {
     return (await this.fetch(port, path)).text();
@@ -179,7 +203,7 @@ export class Pod {
     return found.containerPort;
   }
 
-  private run(name: string, container: ContainerManifest, command: readonly string[], overrides: Overrides, stdin?: string): Process {
+  private spawn(name: string, container: ContainerManifest, command: readonly string[], overrides: Overrides, stdin?: string): Process {
     const mounts = (container.volumeMounts ?? []).flatMap(({ name, mountPath, readOnly }) => [
       readOnly ? '--ro-bind' : '--bind',
       join(this.folder, name),
@@ -231,6 +255,8 @@ export class Pod {
     for (const [file, text] of files) writeFileSync(join(folder, file), text);
   }
 }
+
+const oneLine = (text: string) => text.trim().replace(/\s+/g, ' ');
 
 /** Expands `$(NAME)` as a kubelet does. */
 function expand(text: string, env: Readonly<Record<string, string>>): string {
