@@ -1,4 +1,4 @@
-"""configs.py DIST FOLDER: writes each ConfigMap of DIST as a folder of its files."""
+"""configs.py DIST FOLDER: writes the files of each ConfigMap in DIST to a folder of that name in FOLDER."""
 
 import sys
 from pathlib import Path

@@ -89,7 +89,7 @@ const checks: readonly Check[] = [
     broken: { edit: removeEnv('arangodb', 'ARANGODB_DEFAULT_ROOT_PASSWORD'), error: /the Secret's password is rejected/ },
   },
   {
-    name: 'The Job creates the database and its users, each with its own permission, and changes nothing on its second run',
+    name: 'The ArangoDB bootstrap Job creates the database and its users, each with its own permission, and changes nothing on its second run',
     async run(sandbox) {
       const pod = await startServer(sandbox);
       const { pod: job, database, username } = bootstrap(sandbox);
@@ -108,7 +108,7 @@ const checks: readonly Check[] = [
     broken: { edit: editScript('name, "rw")', 'name, "ro")'), error: /the app cannot write/ },
   },
   {
-    name: "The Job resets the app user's password to the Secret's",
+    name: "The ArangoDB bootstrap Job resets the app user's password to the Secret's",
     async run(sandbox) {
       const pod = await startServer(sandbox);
       const { pod: job, database, username } = bootstrap(sandbox);
@@ -123,7 +123,7 @@ const checks: readonly Check[] = [
     broken: { edit: editScript('{"passwd": password, "active": True}', '{"active": True}'), error: /new password is rejected/ },
   },
   {
-    name: 'The Job waits until the name of ArangoDB resolves and the server answers',
+    name: 'The ArangoDB bootstrap Job waits until the name of ArangoDB resolves and the server answers',
     async run(sandbox) {
       const job = bootstrap(sandbox).pod.start();
       await eventually(() => /^waiting for /m.test(job.output), 20, 'the Job waits');
@@ -135,7 +135,7 @@ const checks: readonly Check[] = [
     broken: { edit: editScript(/^(\w+) = 600/m, '$1 = 1'), error: /the Job waits/ },
   },
   {
-    name: 'The Job fails with a sentence when the root password is wrong',
+    name: 'The ArangoDB bootstrap Job fails with a sentence when the root password is wrong',
     async run(sandbox) {
       await startServer(sandbox);
       const { pod: job } = bootstrap(sandbox);
@@ -148,7 +148,7 @@ const checks: readonly Check[] = [
     broken: { edit: editScript('root, codes=(200, 401))[0]', 'root)[0]'), error: /the root password in the Secret/ },
   },
   {
-    name: 'The Job fails with a sentence when ArangoDB returns errors, and prints no secret',
+    name: 'The ArangoDB bootstrap Job fails with a sentence when ArangoDB returns errors, and prints no secret',
     async run(sandbox) {
       const server = createServer(({ url }, response) => response.writeHead(url === '/_admin/server/availability' ? 200 : 500).end('?'));
       server.listen(sandbox.listenFor('arangodb', 'arangodb'));

@@ -52,7 +52,7 @@ export const celeryExporter: Suite = {
   programs: ['celery-exporter', 'redis-server', 'redis-cli', 'python3'],
   checks: [
     {
-      name: 'The exporter of Celery logs in, its probes succeed, and it serves the metrics that the rules use, for every queue',
+      name: 'The Celery exporter logs in, its probes succeed, and it serves the metrics that the rules use, for every queue',
       async run(sandbox) {
         const { pod } = await startExporter(sandbox);
         await pod.waitFor('liveness', 5);
@@ -67,7 +67,7 @@ export const celeryExporter: Suite = {
       broken: { edit: removeEnv('celery-exporter', 'CE_QUEUES'), error: /the queue \w+ is missing/ },
     },
     {
-      name: 'The exporter of Celery survives an outage of Redis, and is restarted after five minutes without a successful scrape',
+      name: 'The Celery exporter survives an outage of Redis, and is restarted after five minutes without a successful scrape',
       async run(sandbox) {
         const { redis, broker, pod, exporter } = await startExporter(sandbox);
         assert.equal(await pod.probe('liveness'), true, 'not alive though scrapes succeed');
@@ -83,7 +83,7 @@ export const celeryExporter: Suite = {
       broken: { edit: editProbe('celery-exporter', 'liveness', { tcpSocket: { port: 'metrics' } }), error: /alive though scrapes fail/ },
     },
     {
-      name: 'The exporter of Celery does not requeue a task that a worker has held for two hours',
+      name: 'The Celery exporter does not requeue a task that a worker has held for two hours',
       async run(sandbox) {
         const { redis, pod } = await startExporter(sandbox);
         const env = { REDISCLI_AUTH: sandbox.secrets.get('redis', 'password') };
@@ -99,7 +99,7 @@ export const celeryExporter: Suite = {
       broken: { edit: removeEnv('celery-exporter', 'CE_BROKER_TRANSPORT_OPTION'), error: /a second worker would run it/ },
     },
     {
-      name: 'The exporter of Celery serves a page of more than 1 MiB, which several hundred task names add up to',
+      name: 'The Celery exporter serves a page of more than 1 MiB (several hundred task names)',
       async run(sandbox) {
         const { pod } = await startExporter(sandbox);
         await succeed(sandbox, pod, 700);
@@ -109,7 +109,7 @@ export const celeryExporter: Suite = {
       broken: { edit: removeMount('celery-exporter', '/tmp'), error: /a scrape of 700 tasks returned 500/ },
     },
     {
-      name: 'The exporter of Celery serves no series for the creation times of counters',
+      name: 'The Celery exporter serves no _created series',
       async run(sandbox) {
         const { pod } = await startExporter(sandbox);
         await succeed(sandbox, pod, 1);

@@ -57,7 +57,7 @@ export const accessChecks: readonly Check[] = [
     broken: { edit: editFile('consul', 'consul.json', '"default_policy": "deny"', '"default_policy": "allow"'), error: /without a token/ },
   },
   {
-    name: 'DNS of Consul resolves healthy services only, over UDP and TCP, once the Job has created the tokens',
+    name: 'Consul DNS resolves only healthy services, over UDP and TCP, once the ACL Job has created the tokens',
     async run(sandbox) {
       const { pods, first } = await startServers(sandbox);
       const { host, port } = sandbox.listenFor('redis', 'redis');
@@ -77,7 +77,7 @@ export const accessChecks: readonly Check[] = [
     broken: { edit: editFile('consul-acl', 'anonymous.json', 'service_prefix', 'query_prefix'), error: /DNS has redis/ },
   },
   {
-    name: 'A snapshot of Consul restores a deleted key and a deleted token',
+    name: 'A Consul snapshot restores a deleted key and a deleted token',
     async run(sandbox) {
       const { first } = await startWithTokens(sandbox);
       const [manage, app] = [client(sandbox, 'management-token'), client(sandbox, 'app-token')];
@@ -96,7 +96,7 @@ export const accessChecks: readonly Check[] = [
     broken: { edit: removeMount('consul', '/tmp'), error: /read-only file system/ },
   },
   {
-    name: 'The Job sets the quorum of Autopilot to the number of servers, whatever it was before',
+    name: 'The Consul ACL Job sets the Autopilot quorum to a majority of the servers, whatever it was before',
     async run(sandbox) {
       const { first, pods } = await startServers(sandbox);
       const manage = client(sandbox, 'management-token');
@@ -109,7 +109,7 @@ export const accessChecks: readonly Check[] = [
     broken: { edit: editFile('consul-acl', 'acl.sh', `must PUT ${AUTOPILOT}`, `must GET ${AUTOPILOT}`), error: /MinQuorum is 7/ },
   },
   {
-    name: 'The Job of Consul changes nothing on its second run; no process shows a secret, and only its user can read a file of secrets',
+    name: 'The Consul ACL Job changes nothing on its second run; no process shows a secret, and only its user can read a file of secrets',
     async run(sandbox) {
       const { first } = await startServers(sandbox);
       const acl = sandbox.pod('consul-acl');

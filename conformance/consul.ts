@@ -19,7 +19,7 @@ const clusterChecks: readonly Check[] = [
     broken: { edit: editConfig('"bootstrap_expect"', '"bootstrap_expected"'), error: /bootstrap_expected/ },
   },
   {
-    name: 'The servers of Consul form one cluster with a leader, and every probe succeeds',
+    name: 'The Consul servers form one cluster with a leader, and every probe succeeds',
     async run(sandbox) {
       const { pods, first } = await startServers(sandbox);
       for (const pod of pods) {
@@ -31,7 +31,7 @@ const clusterChecks: readonly Check[] = [
     broken: { edit: editConfig(/"bootstrap_expect": \d/, '"bootstrap_expect": 5'), error: /readiness probe/ },
   },
   {
-    name: 'A server of Consul leaves on SIGTERM, exits with 0 within the grace period, and rejoins with its data',
+    name: 'A Consul server leaves on SIGTERM, exits with 0 within the grace period, and rejoins with its data',
     async run(sandbox) {
       const { first, last, pods } = await startWithTokens(sandbox);
       await client(sandbox, 'app-token')(first, 'PUT', KEY, 'yes');
@@ -44,7 +44,7 @@ const clusterChecks: readonly Check[] = [
     broken: { edit: editConfig('"leave_on_terminate": true', '"leave_on_terminate": false'), error: /did not exit with 0/ },
   },
   {
-    name: 'A server of Consul rejoins after eight days off',
+    name: 'A Consul server rejoins after eight days off',
     async run(sandbox) {
       const { first, last, pods } = await startServers(sandbox);
       await last.server.kill();
@@ -56,7 +56,7 @@ const clusterChecks: readonly Check[] = [
     broken: { edit: editConfig(/"server_rejoin_age_max": "\w+",/, ''), error: /readiness probe/ },
   },
   {
-    name: 'A server of Consul that rejoins is ready only when it votes',
+    name: 'A Consul server that rejoins is ready only when it votes',
     when: toleratesLoss,
     async run(sandbox) {
       const { first, last, pods } = await startWithTokens(sandbox);
@@ -88,7 +88,7 @@ const clusterChecks: readonly Check[] = [
     timeoutSeconds: 300,
   },
   {
-    name: 'After SIGKILL of the leader of Consul, the others elect one and accept writes, which the lost server has when it rejoins',
+    name: 'After SIGKILL of the Consul leader, the other servers elect a new one and accept writes, which the lost server has after it rejoins',
     when: toleratesLoss,
     async run(sandbox) {
       const { first, members } = await startWithTokens(sandbox);
@@ -114,7 +114,7 @@ const clusterChecks: readonly Check[] = [
     },
   },
   {
-    name: 'A server of Consul without a majority is alive but not ready',
+    name: 'A Consul server without a majority is alive but not ready',
     when: toleratesLoss,
     async run(sandbox) {
       const { first, members } = await startServers(sandbox);

@@ -18,7 +18,7 @@ const dashboards = (sandbox: Sandbox) => Object.values<string>(find(sandbox.mani
 
 const keyChecks: readonly Check[] = [
   {
-    name: 'Grafana has every setting among its GF_ variables',
+    name: 'Every GF_ variable is a setting of Grafana',
     async run(sandbox) {
       const pod = sandbox.pod('grafana');
       const names = pod.container().env?.map(({ name }) => name) ?? [];
@@ -31,7 +31,7 @@ const keyChecks: readonly Check[] = [
     },
   },
   {
-    name: 'The provisioning files of Grafana use no variable by mistake and the folder in which the dashboards are mounted',
+    name: 'The Grafana provisioning files expand no variable by mistake, and load dashboards from the mounted folder',
     async run(sandbox) {
       for (const { uid, jsonData } of dataSources(sandbox)) {
         for (const field of jsonData.derivedFields ?? []) assert.equal(field.url, '${__value.raw}', `${uid}: a link without a target`);
@@ -57,7 +57,7 @@ const get = (pod: Pod, path: string, password: string) =>
 
 const serverChecks: readonly Check[] = [
   {
-    name: "Every probe of Grafana succeeds, only the Secret's password logs in, and the data sources and dashboards are provisioned",
+    name: "Every Grafana probe succeeds, only the Secret's password logs in, and the data sources and dashboards are provisioned",
     async run(sandbox) {
       const pod = sandbox.pod('grafana');
       await pod.startUntil('startup', 60);

@@ -40,7 +40,7 @@ async function push(pod: Pod, instance = 'one'): Promise<void> {
 
 const keyChecks: readonly Check[] = [
   {
-    name: 'Loki has every key of its configuration, at every depth',
+    name: 'Every key of the Loki configuration exists, at every depth',
     async run(sandbox) {
       await sandbox.pod('loki').run(['configkeys', 'loki', FILE]);
     },
@@ -58,7 +58,7 @@ const serverChecks: readonly Check[] = [
     broken: { edit: editFile('loki', 'loki.yaml', / *delete_request_store: .*\n/, ''), error: /delete-request-store should be/ },
   },
   {
-    name: 'Every probe of Loki succeeds, and a line received by OTLP is found by its trace id (chunks on its disk)',
+    name: 'Every Loki probe succeeds, and a line received by OTLP is found by its trace id (chunks on its disk)',
     async run(sandbox) {
       const pod = await startLoki(sandbox);
       await pod.waitFor('readiness', 5);

@@ -92,7 +92,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const results = await runAll(tasks, programs, options.jobs);
 
   const rows = wanted.flatMap((profile) => chosen.map((suite) => row(profile, suite, programs, results)));
-  console.log(`\n${table([['profile', 'service', 'program', 'which is', 'checks passed', 'seconds'], ...rows])}`);
+  console.log(`\n${table([['profile', 'service', 'program', 'kind', 'checks passed', 'seconds'], ...rows])}`);
   const passed = results.filter((result) => result.passed).length;
   console.log(`\n${passed} checks passed, ${results.length - passed} failed`);
   return passed < results.length ? 1 : 0;

@@ -62,7 +62,7 @@ const checks: readonly Check[] = [
     },
   },
   {
-    name: 'The readiness probe of Redis fails on a wrong password, a stopped and an ended server; the liveness probe only on the last two',
+    name: 'The Redis readiness probe fails on a wrong password and on a stopped or ended server; the liveness probe fails only on the latter',
     async run(sandbox) {
       const { pod, server } = await startRedis(sandbox);
       const password = pod.file(PASSWORD, 'redis');
@@ -171,7 +171,7 @@ const checks: readonly Check[] = [
     },
   },
   {
-    name: 'No process shows a password of Redis on its command line',
+    name: 'No command line shows the Redis password',
     async run(sandbox) {
       const { pod } = await startRedis(sandbox);
       const probes = Array.from({ length: 10 }, () => pod.probe('readiness', 'redis'));
@@ -198,7 +198,7 @@ export const redisExporter: Suite = {
   programs: ['redis_exporter', 'redis-server', 'redis-cli'],
   checks: [
     {
-      name: 'The exporter of Redis logs in, its probes succeed, and it serves the metrics that the rules use',
+      name: 'The Redis exporter logs in, its probes succeed, and it serves the metrics that the rules use',
       async run(sandbox) {
         const { pod } = await startRedis(sandbox);
         await pod.startUntil('readiness', 20, 'exporter');

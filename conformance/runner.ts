@@ -71,8 +71,9 @@ export async function runAll(tasks: readonly Task[], programs: Programs, jobs: n
     for (let task = queue.shift(); task; task = queue.shift()) {
       const result = await run(task, programs, scratch);
       results.push(result);
-      const { passed, seconds, profile, suite, check, output } = result;
-      console.log(`${passed ? 'ok    ' : 'FAILED'} ${seconds.toFixed(1).padStart(6)} s  ${profile}  ${suite.name}: ${check.name}`);
+      const { passed, seconds, profile, suite, check, fault, output } = result;
+      const name = `${suite.name}: ${check.name}${fault ? ` (fault ${fault + 1})` : ''}`;
+      console.log(`${passed ? 'ok    ' : 'FAILED'} ${seconds.toFixed(1).padStart(6)} s  ${profile}  ${name}`);
       if (!passed) console.log(output.trimEnd().replace(/^/gm, '         '));
     }
   };

@@ -131,7 +131,7 @@ const checks: readonly Check[] = [
     },
   },
   {
-    name: 'The queue of the collector returns its disk space after an outage (from 8 MiB on)',
+    name: "The collector's queue frees its disk space after an outage (from 8 MiB on)",
     async run(sandbox) {
       const store = tempoPod(sandbox);
       const collector = sandbox.pod('otel-collector-0');
@@ -152,7 +152,7 @@ const checks: readonly Check[] = [
     broken: { edit: editCollector('on_rebound: true', 'on_rebound: false'), error: /uses less than 12 MiB/ },
   },
   {
-    name: "Points that Prometheus rejects do not cost another sender's points",
+    name: 'When Prometheus rejects the points of one sender, those of the others still arrive',
     async run(sandbox) {
       const { collector, store } = await startCollector(sandbox, 'metrics');
       const points = { records: 10, bytes: 10 };

@@ -46,7 +46,7 @@ const editConfig = (from: string | RegExp, to: string) => editFile('tempo', 'tem
 
 const keyChecks: readonly Check[] = [
   {
-    name: 'Tempo has every key of its configuration, at every depth',
+    name: 'Every key of the Tempo configuration exists, at every depth',
     async run(sandbox) {
       await sandbox.pod('tempo').run(['configkeys', 'tempo', FILE]);
     },
@@ -63,7 +63,7 @@ const serverChecks: readonly Check[] = [
     broken: { edit: editConfig('backend_worker:', 'compactor:'), error: /field compactor not found/ },
   },
   {
-    name: 'Every probe of Tempo succeeds, and a span is received over gRPC and HTTP and found (blocks on its disk)',
+    name: 'Every Tempo probe succeeds, and spans are accepted over gRPC and HTTP and found by trace id (blocks on its disk)',
     async run(sandbox) {
       const pod = await startTempo(sandbox);
       await pod.waitFor('readiness', 5);
