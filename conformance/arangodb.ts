@@ -105,7 +105,7 @@ const checks: readonly Check[] = [
       assert.equal(await status(...metrics, 'GET', '/_db/metrics/_admin/metrics/v2'), 200, 'Prometheus cannot read metrics');
       assert.ok((await status(...metrics, 'GET', `/_db/${database}/_api/collection`)) > 400, "Prometheus can read the app's data");
     },
-    broken: { edit: editScript('name, "rw")', 'name, "ro")'), error: /the app cannot write/ },
+    broken: { edit: editScript('"rw")', '"ro")'), error: /the app cannot write/ },
   },
   {
     name: "The ArangoDB bootstrap Job resets the app user's password to the Secret's",
@@ -155,7 +155,7 @@ const checks: readonly Check[] = [
       await assertFails(bootstrap(sandbox).pod.start(), /^bootstrap: GET \/_api\/user\/root answered 500: /);
     },
     broken: {
-      edit: editScript("'nothing more')}", "'nothing more')} {login}"),
+      edit: editScript(/(answered \{status\}: [^"]*)"/, '$1 {login}"'),
       error: /the log of .* shows the secret arangodb\/root-password/,
     },
   },

@@ -37,7 +37,7 @@ async function startBroker(sandbox: Sandbox) {
 async function startWorker(sandbox: Sandbox, overrides: Overrides = {}) {
   const redis = await startBroker(sandbox);
   const pod = sandbox.pod(slowPool(sandbox.manifests));
-  return { redis, pod, worker: await pod.startUntil('readiness', 30, undefined, overrides) };
+  return { redis, pod, worker: await pod.startUntil('readiness', 60, undefined, overrides) };
 }
 
 /** Sends `main.slow`, which runs for that many seconds, and returns the task's id. */
@@ -54,7 +54,7 @@ const workerChecks: readonly Check[] = [
     name: 'A worker is alive but not ready until it consumes from its broker',
     async run(sandbox) {
       const pod = sandbox.pod(slowPool(sandbox.manifests));
-      await pod.startUntil('startup', 30);
+      await pod.startUntil('startup', 60);
       assert.equal(await pod.probe('liveness'), true, 'not alive while it waits for its broker');
       assert.equal(await pod.probe('readiness'), false, 'ready without a broker');
       await startBroker(sandbox);
@@ -151,8 +151,8 @@ const ticks = ({ output }: Process) =>
 /** A ready scheduler. */
 async function startBeat(sandbox: Sandbox) {
   const pod = sandbox.pod('celery-beat');
-  const beat = await pod.startUntil('startup', 30);
-  await pod.waitFor('readiness', 30);
+  const beat = await pod.startUntil('startup', 60);
+  await pod.waitFor('readiness', 60);
   return { pod, beat };
 }
 

@@ -132,6 +132,7 @@ const checks: readonly Check[] = [
   },
   {
     name: "The collector's queue frees its disk space after an outage (from 8 MiB on)",
+    timeoutSeconds: 240,
     async run(sandbox) {
       const store = tempoPod(sandbox);
       const collector = sandbox.pod('otel-collector-0');
