@@ -1,23 +1,16 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import type { Suite } from './check.ts';
-import { editFile, find } from './manifests.ts';
-import { dataSources } from './provisioning.ts';
+import { editFile } from './manifests.ts';
+import { dashboards, dataSources } from './provisioning.ts';
 import type { Sandbox } from './sandbox.ts';
-
-interface Dashboard {
-  readonly panels: readonly { readonly datasource?: { readonly type: string }; readonly targets?: readonly { readonly expr: string }[] }[];
-  readonly annotations: { readonly list: readonly { readonly expr: string }[] };
-}
 
 /** The counters of failures that panels show. */
 const FAILURES = ['celery_task_failed_total', 'tempo_discarded_spans_total', 'loki_discarded_samples_total'];
 
 /** Every query to Prometheus, with values for the variables of Grafana. */
 function queries(sandbox: Sandbox): readonly string[] {
-  const files = Object.values<string>(find(sandbox.manifests, 'ConfigMap', 'grafana-dashboards').data);
-  const targets = files.flatMap((text) => {
-    const { panels, annotations }: Dashboard = JSON.parse(text);
+  const targets = dashboards(sandbox).flatMap(({ panels, annotations }) => {
     const ofPanels = panels.filter(({ datasource }) => datasource?.type === 'prometheus').flatMap(({ targets = [] }) => targets);
     return [...ofPanels, ...annotations.list].map(({ expr }) => expr);
   });
