@@ -33,19 +33,22 @@ const encode = (type: string, message: object) => Buffer.from(root.lookupType(ty
 const attributesOf = (labels: Labels) => Object.entries(labels).map(([key, text]) => ({ key, value: { text } }));
 const labelsOf = (labels: Labels) => Object.entries(labels).map(([name, value]) => ({ name, value }));
 
-/**
- * An export request of one sender: records with a text of so many bytes. Each span is a trace, each metric point a series.
- * `time` is in milliseconds.
- */
+/** The records of an export request. */
+interface Records {
+  readonly records?: number;
+  /** The length of each record's text. */
+  readonly bytes?: number;
+  /** In milliseconds. */
+  readonly time?: number;
+  /** Attributes of the sender. */
+  readonly attributes?: Labels;
+}
+
+/** An export request of one sender. Each span is a trace of its own, each metric point a series of its own. */
 export function exportRequest(
   signal: Signal,
   sender: string,
-  {
-    records = 1,
-    bytes = 10,
-    time = Date.now(),
-    attributes = {},
-  }: { readonly records?: number; readonly bytes?: number; readonly time?: number; readonly attributes?: Labels } = {},
+  { records = 1, bytes = 10, time = Date.now(), attributes = {} }: Records = {},
 ): Buffer<ArrayBuffer> {
   const [text, at] = ['x'.repeat(bytes), time * 1e6];
   const record: Readonly<Record<Signal, (index: number) => object>> = {
