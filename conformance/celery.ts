@@ -184,7 +184,7 @@ const beatChecks: readonly Check[] = [
       const before = ticks(beat).length;
       redis.pod.start('redis');
       await eventually(() => ticks(beat).length > before, 60, 'it sends tasks again');
-      assert.equal(await pod.probe('readiness'), true, 'it sends tasks and is not ready');
+      await pod.waitFor('readiness', 10);
     },
     broken: { edit: execProbe('celery-beat', 'liveness', NEEDS_BROKER), error: /restarted while its broker was away/ },
     timeoutSeconds: 210,
