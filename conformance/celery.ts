@@ -130,9 +130,10 @@ const workerChecks: readonly Check[] = [
     async run(sandbox) {
       const overrides = { env: { PLATFORM_VISIBILITY_TIMEOUT_SECONDS: '5' } };
       const { pod, worker } = await startWorker(sandbox, overrides);
-      const task = await send(pod, 3);
+      const task = await send(pod, 10);
       await eventually(received(worker, task), 20, 'the task runs');
       await worker.kill();
+      assert.ok(!succeeded(worker, task)(), 'the task finished before the kill, so this proves nothing');
       await pause(6000);
       await eventually(succeeded(pod.start(undefined, overrides), task), 90, 'the next worker runs the task');
     },
