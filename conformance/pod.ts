@@ -103,10 +103,10 @@ export class Pod {
     return process;
   }
 
-  /** Runs a command in the container, as `kubectl exec` does. */
+  /** Runs a command in the container, as `kubectl exec` does. Kills it after 60 s, with the status 124. */
   async exec(command: readonly string[], options: ExecOptions = {}): Promise<{ readonly status: number; readonly output: string }> {
     const process = this.spawn(command[0] ?? '', this.container(options.container), command, options, options.stdin);
-    const status = await process.endedWithin(options.seconds ?? 30);
+    const status = await process.endedWithin(options.seconds ?? 60);
     if (status === undefined) await process.kill();
     return { status: status ?? 124, output: process.output };
   }
@@ -114,14 +114,15 @@ export class Pod {
   /** Runs a command that must succeed and returns its output. */
   async run(command: readonly string[], options?: ExecOptions): Promise<string> {
     const { status, output } = await this.exec(command, options);
-    assert.equal(status, 0, oneLine(output));
+    assert.equal(status, 0, `${command[0]} exited with ${status}: ${oneLine(output)}`);
     return output;
   }
 
   /** Runs the first container to its end, which must be a success, and returns its output. */
   async complete(overrides?: Overrides): Promise<string> {
     const process = this.start(undefined, overrides);
-    assert.equal(await process.ended, 0, oneLine(process.output));
+    const status = await process.ended;
+    assert.equal(status, 0, `${process.name} exited with ${status}: ${oneLine(process.output)}`);
     return process.output;
   }
 
