@@ -1,97 +1,81 @@
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { type Cluster, watch } from './cluster.ts';
-import { copy, edit } from './project.ts';
-import type { Step } from './step.ts';
+import { images } from '../settings/images.ts';
+import { type Cluster, INSTANCE, sampleDuring } from './cluster.ts';
+import { override, withCopy } from './project.ts';
+import type { Proof } from './proof.ts';
 
-/** One setting changed, and the workloads that read it. */
+/** A changed setting, and the workloads whose pods it replaces. */
 interface SettingChange {
-  readonly what: string;
-  readonly file: string;
-  readonly from: string;
-  readonly to: string | ((cluster: Cluster) => Promise<string>);
-  /** Instances whose pods are replaced: these and no other. */
+  readonly kind: string;
+  readonly override: string | ((cluster: Cluster) => Promise<string>);
   readonly rolls: readonly string[];
 }
 
 const changes: readonly SettingChange[] = [
-  { what: 'a config value', file: 'settings/index.ts', from: "debug: 'basic'", to: "debug: 'normal'", rolls: ['otel-collector-0'] },
-  { what: 'an image', file: 'settings/images.ts', from: 'docker.io/grafana/grafana:13.2.3', to: pinned, rolls: ['grafana'] },
+  { kind: 'a config value', override: "otelCollector: { ...dev.otelCollector, debug: 'normal' }", rolls: ['otel-collector-0'] },
+  { kind: 'an image', override: pinnedGrafana, rolls: ['grafana'] },
   {
-    what: 'a memory size',
-    file: 'settings/index.ts',
-    from: 'millis(100), mebibytes(448)',
-    to: 'millis(100), mebibytes(480)',
+    kind: 'a memory size',
+    override:
+      'tempo: { ...dev.tempo, resources: { ...dev.tempo.resources, memory: Size.mebibytes(dev.tempo.resources.memory.toMebibytes() + 32) } }',
     rolls: ['tempo'],
   },
+  { kind: 'a number of replicas', override: 'celeryWorker: { pools: [{ ...dev.celeryWorker.pools[0], replicas: 2 }] }', rolls: [] },
   {
-    what: 'a number of replicas',
-    file: 'settings/index.ts',
-    from: "queues: ['celery', 'slow'], replicas: 1",
-    to: "queues: ['celery', 'slow'], replicas: 2",
-    rolls: [],
-  },
-  {
-    what: "the app's version",
-    file: 'settings/index.ts',
-    from: "version: '1.0.0' },",
-    to: "version: '1.0.1' },",
+    kind: "the app's version",
+    override: 'app: { ...dev.app, version: `${dev.app.version}-e2e` }',
     rolls: ['celery-beat', 'celery-worker-default'],
   },
 ];
 
-/** The same image by its digest, which the node tells: another name, another pod, the same bytes. */
-async function pinned({ kubectl }: Cluster): Promise<string> {
+/** Names Grafana's image by its digest, as the node reports it: a different pod template, the same bytes. */
+async function pinnedGrafana({ kubectl }: Cluster): Promise<string> {
   const nodes = await kubectl.objects(['get', 'nodes']);
   const names: readonly string[] = nodes.flatMap(({ status }) =>
     (status.images ?? []).flatMap((image: { names?: string[] }) => image.names ?? []),
   );
-  const digest = names.find((name) => name.startsWith('docker.io/grafana/grafana@'));
-  if (!digest) throw new Error('the nodes do not tell the digest of the image grafana');
-  return `docker.io/grafana/grafana:13.2.3@${digest.split('@')[1]}`;
+  const [repository] = images.grafana.split(':');
+  const digest = names.find((name) => name.startsWith(`${repository}@`))?.split('@')[1];
+  if (!digest) throw new Error(`the nodes report no digest of ${repository}`);
+  return `images: { ...images, grafana: '${images.grafana}@${digest}' }`;
 }
 
-/** Changes one setting of each kind, one after another, and sees exactly the pods roll that read it. */
-export const oneChange: Step = {
-  name: 'one setting of each kind changed: exactly the pods that read it roll, and beat never runs twice',
+export const settingChanges: Proof = {
+  name: 'one setting of each kind changed: exactly the pods that read it are replaced, and beat never runs twice',
   async run(cluster) {
-    const told: string[] = [];
-    const project = copy();
-    try {
-      for (const { what, file, from, to, rolls } of changes) {
-        edit(join(project, file), from, typeof to === 'string' ? to : await to(cluster));
-        const before = await uids(cluster);
-        const watching = watch(() => beats(cluster));
-        await cluster.must('up', [], project);
-        const most = Math.max(...(await watching.end()));
-        if (most > 1) throw new Error(`${what}: ${most} pods of beat ran at the same time`);
-        const after = await uids(cluster);
-        const gone = [...before].filter(([uid]) => !after.has(uid));
-        const rolled = [...new Set(gone.map(([, instance]) => instance))];
-        if (rolled.toSorted().join() !== rolls.join()) {
-          throw new Error(`${what}: ${rolled.join(', ') || 'nothing'} rolled, and ${rolls.join(', ') || 'nothing'} reads it`);
-        }
-        told.push(`${what}: ${rolled.join(', ') || 'none'}`);
+    const observations: string[] = [];
+    await withCopy(async (project) => {
+      const overrides: string[] = [];
+      for (const { kind, override: setting, rolls } of changes) {
+        overrides.push(typeof setting === 'string' ? setting : await setting(cluster));
+        override(project, overrides);
+        const before = await instances(cluster);
+        const beats = await sampleDuring(
+          () => runningBeats(cluster),
+          () => cluster.command('up', [], { cwd: project }),
+        );
+        if (Math.max(...beats) > 1) throw new Error(`${kind}: ${Math.max(...beats)} pods of beat ran at the same time`);
+        const after = await instances(cluster);
+        const rolled = new Set([...before].flatMap(([uid, instance]) => (after.has(uid) ? [] : [instance])));
+        const observed = `${kind}: ${[...rolled].toSorted().join(', ') || 'none'}`;
+        if (observed !== `${kind}: ${rolls.join(', ') || 'none'}`)
+          throw new Error(`${observed} replaced, expected ${rolls.join(', ') || 'none'}`);
+        observations.push(observed);
       }
-    } finally {
-      rmSync(project, { recursive: true, force: true });
-    }
-    await cluster.must('up');
-    await cluster.settle();
-    return told.join(' · ');
+    });
+    await cluster.command('up');
+    await cluster.waitReady();
+    return observations.join(' · ');
   },
 };
 
-/** The pods that stay, and the workload of each: one that ends is gone already. */
-async function uids(cluster: Cluster): Promise<ReadonlyMap<string, string>> {
+/** The workload of each pod that is not being deleted, by the pod's uid. */
+async function instances(cluster: Cluster): Promise<ReadonlyMap<string, string>> {
   const pods = (await cluster.pods()).filter(({ metadata }) => !('deletionTimestamp' in metadata));
-  return new Map(
-    pods.map(({ metadata }) => [(metadata as { uid?: string }).uid ?? '', metadata.labels?.['app.kubernetes.io/instance'] ?? '']),
-  );
+  return new Map(pods.map(({ metadata }) => [(metadata as { uid?: string }).uid ?? '', metadata.labels?.[INSTANCE] ?? '']));
 }
 
-/** How many pods of beat have a container that runs. */
-async function beats({ kubectl }: Cluster): Promise<number> {
+/** The number of beat's pods with a running container. */
+async function runningBeats({ kubectl }: Cluster): Promise<number> {
   const pods = await kubectl.objects(['get', 'pods', '--selector=app.kubernetes.io/name=celery-beat']);
   return pods.filter(({ status }) => status.containerStatuses?.some(({ state }: { state: { running?: object } }) => state.running)).length;
 }

@@ -1,27 +1,17 @@
-import { spawn } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
+import { execa } from 'execa';
 import { snapshot, workloadsOf } from '../cli/cluster.ts';
 import { diagnose } from '../cli/diagnose.ts';
 import { Kubectl } from '../cli/kubectl.ts';
 import { type Profile, profileOf } from '../cli/profile.ts';
 import type { Manifest } from '../lib/render.ts';
 
-/** What a command printed, how it ended and how long it took. */
-export interface CommandResult {
-  readonly status: number;
-  readonly said: string;
-  readonly seconds: number;
-}
+/** Runs a program to its end; `all` is its output. Throws with the output when it fails. */
+export const run = execa({ all: true, input: '' });
 
-/** An HTTP answer of a service. */
-export interface ServiceResponse {
-  readonly status: number;
-  readonly text: string;
-  /** A stand-in answered, and says so: it proves what is asked, not what the product makes of it. */
-  readonly standin: boolean;
-}
+export const INSTANCE = 'app.kubernetes.io/instance';
 
-/** The cluster that the proofs have for themselves, with one profile in it. */
+/** A cluster that e2e has to itself, with one profile in it. */
 export class Cluster {
   readonly kubectl: Kubectl;
   readonly profile: Profile;
@@ -31,119 +21,108 @@ export class Cluster {
     this.kubectl = new Kubectl(context, this.profile.namespace);
   }
 
-  /** One of the project's commands, as a person runs it; from a changed copy of the project, if given. */
-  command(name: string, args: readonly string[] = [], project = process.cwd()): Promise<CommandResult> {
-    const all = ['run.js', 'cli/index.ts', name, '--profile', this.profile.name, '--context', this.kubectl.context, ...args];
-    return run(process.execPath, all, project);
+  /** Runs `npm run NAME`, in a copy of the project if `cwd` is given. */
+  command(name: string, args: readonly string[] = [], options: { readonly cwd?: string; readonly input?: string } = {}) {
+    const target = ['--profile', this.profile.name, '--context', this.kubectl.context];
+    return run(process.execPath, ['run.js', 'cli/index.ts', name, ...target, ...args], options);
   }
 
   /** Removes the platform with its disks, Secrets and namespace. */
   async purge(): Promise<void> {
-    const args = ['run.js', 'cli/index.ts', 'down', '--profile', this.profile.name, '--context', this.kubectl.context, '--purge'];
-    const { status, said } = await run(process.execPath, args, process.cwd(), `${this.profile.name}\n`);
-    if (status !== 0) throw new Error(said);
+    await this.command('down', ['--purge'], { input: `${this.profile.name}\n` });
   }
 
-  /** The same, which has to end well. Throws what it printed. */
-  async must(name: string, args: readonly string[] = [], project = process.cwd()): Promise<CommandResult> {
-    const done = await this.command(name, args, project);
-    if (done.status !== 0) throw new Error(`${name} ended with ${done.status}: ${done.said.trim()}`);
-    return done;
-  }
-
-  /** `kubectl apply` of the profile's folder, as the README has it; of another dist/, if given. Throws what the server warned of or refused. */
+  /** Applies the profile's folder as the README does. Throws when the server refuses it or warns. */
   async applyFiles(dist = 'dist'): Promise<void> {
     const folder = `${dist}/${this.profile.name}`;
     const access = ['--context', this.kubectl.context, 'apply', '--server-side', '--field-manager=platform'];
-    const { status, said } = await run('kubectl', [...access, '-f', `${folder}/setup`, '-f', folder]);
-    if (status !== 0 || said.includes('Warning:')) throw new Error(said);
+    const { all } = await run('kubectl', [...access, '-f', `${folder}/setup`, '-f', folder]);
+    if (all.includes('Warning:')) throw new Error(all);
   }
 
-  /** Waits until every workload is as it should be; the seconds it took. Throws what is not, and why. */
-  async settle(seconds = 120): Promise<number> {
+  /** Waits until every workload is ready and returns the seconds it took. Throws the reasons of those that are not. */
+  async waitReady(timeout = 120): Promise<number> {
     const start = performance.now();
     for (;;) {
       const objects = await snapshot(this.kubectl);
-      const late = workloadsOf(this.profile)
+      const waiting = workloadsOf(this.profile)
         .map((workload) => diagnose(workload, { objects }, this.profile.name))
         .filter(({ state }) => state !== 'ready');
-      const passed = (performance.now() - start) / 1000;
-      if (late.length === 0) return passed;
-      if (passed > seconds)
-        throw new Error(`not ready after ${seconds} s: ${late.map(({ name, message }) => `${name} (${message})`).join(', ')}`);
+      const seconds = (performance.now() - start) / 1000;
+      if (waiting.length === 0) return seconds;
+      if (seconds > timeout)
+        throw new Error(`not ready after ${timeout} s: ${waiting.map(({ name, words }) => `${name} (${words})`).join(', ')}`);
       await pause(500);
     }
   }
 
-  /** The running pods of the platform's workloads; Jobs' are left out. */
+  /** The running pods of the platform, without those of Jobs. */
   async pods(): Promise<readonly Manifest[]> {
     const all = await this.kubectl.objects(['get', 'pods', '--field-selector=status.phase=Running']);
     return all.filter(({ metadata }) => metadata.labels?.['batch.kubernetes.io/job-name'] === undefined);
   }
 
-  /** Runs a command in a pod; what it printed. */
-  async exec(pod: string, command: readonly string[], container?: string, seconds = 60): Promise<string> {
-    const of = container ? [`--container=${container}`] : [];
-    return (await this.kubectl.run(['exec', pod, ...of, '--', ...command], { seconds })).trim();
+  /** Deletes pods, or `--all`, without a grace period. */
+  async kill(...pods: readonly string[]): Promise<void> {
+    await this.kubectl.run(['delete', 'pod', ...pods, '--grace-period=0', '--force'], { seconds: 120 });
   }
 
-  /** A key of a Secret. It stays in memory. */
+  /** Runs a command in a pod and returns its output. */
+  async exec(pod: string, command: readonly string[], container?: string, seconds = 60): Promise<string> {
+    const option = container ? [`--container=${container}`] : [];
+    return (await this.kubectl.run(['exec', pod, ...option, '--', ...command], { seconds })).trim();
+  }
+
+  /** A key of a Secret, kept in memory only. */
   async secret(name: string, key: string): Promise<string> {
     const [secret] = await this.kubectl.objects(['get', 'secret', name]);
     return Buffer.from(secret?.data[key] ?? '', 'base64').toString();
   }
 
-  /** Asks a service over HTTP, from outside. */
-  http(service: string, port: number, path: string, init: RequestInit = {}): Promise<ServiceResponse> {
-    return this.kubectl.forward(service, port, async (address) => {
-      const answer = await fetch(`http://${address}${path}`, { ...init, signal: AbortSignal.timeout(10_000) });
-      return { status: answer.status, text: await answer.text(), standin: answer.headers.has('x-standin') };
+  /** Calls `use` with the local address of the Service's port of the same name. */
+  forward<Result>(service: string, use: (address: string) => Promise<Result>): Promise<Result> {
+    const ports: readonly { name: string; port: number }[] =
+      this.profile.objects.find(({ kind, metadata }) => kind === 'Service' && metadata.name === service)?.spec.ports ?? [];
+    const port = ports.find(({ name }) => name === service)?.port;
+    if (!port) throw new Error(`the manifests have no port ${service} of a Service ${service}`);
+    return this.kubectl.forward(service, port, use);
+  }
+
+  /** Sends an HTTP request to a service, from outside the cluster. `standin` reports whether a stand-in answered for the product. */
+  http(service: string, path: string, init: RequestInit = {}) {
+    return this.forward(service, async (address) => {
+      const response = await fetch(`http://${address}${path}`, { ...init, signal: AbortSignal.timeout(10_000) });
+      return { status: response.status, text: await response.text(), standin: response.headers.has('x-standin') };
     });
   }
 }
 
-/** Runs a program to its end. */
-export function run(file: string, args: readonly string[], cwd = process.cwd(), stdin = ''): Promise<CommandResult> {
-  const start = performance.now();
-  return new Promise((done, fail) => {
-    let said = '';
-    const child = spawn(file, [...args], { cwd, stdio: 'pipe' });
-    child.stdin.on('error', () => {});
-    child.stdin.end(stdin);
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        said += text;
-      });
-    }
-    child.on('error', fail);
-    child.on('close', (status) => done({ status: status ?? 1, said, seconds: (performance.now() - start) / 1000 }));
-  });
-}
-
-/** Asks again each second until the answer is yes. Throws when it is not in that time. */
-export async function eventually(question: () => Promise<boolean>, seconds: number, what: string): Promise<void> {
-  const end = performance.now() + seconds * 1000;
-  while (!(await question().catch(() => false))) {
-    if (performance.now() > end) throw new Error(`not within ${seconds} s: ${what}`);
-    await pause(1000);
+/** Repeats a check each second until its value is truthy, and returns that. Throws after the timeout. */
+export async function eventually<Value>(check: () => Promise<Value | false>, timeout: number, condition: string): Promise<Value> {
+  for (const end = performance.now() + timeout * 1000; ; await pause(1000)) {
+    const value = await check().catch(() => false as const);
+    if (value) return value;
+    if (performance.now() > end) throw new Error(`not within ${timeout} s: ${condition}`);
   }
 }
 
-/** Looks twice a second, until it is told to end; all that it saw. */
-export function watch<Seen>(look: () => Promise<Seen>): { readonly end: () => Promise<readonly Seen[]> } {
-  const seen: Seen[] = [];
-  let ended = false;
-  const watching = (async () => {
-    while (!ended) {
-      seen.push(await look());
-      await pause(500);
-    }
+/** Samples twice a second while an action runs, and returns the samples. */
+export async function sampleDuring<Sample>(sample: () => Promise<Sample>, action: () => Promise<unknown>): Promise<readonly Sample[]> {
+  const samples: Sample[] = [];
+  let running = true;
+  const sampling = (async () => {
+    for (; running; await pause(500)) samples.push(await sample());
   })();
-  return {
-    async end() {
-      ended = true;
-      await watching;
-      return seen;
-    },
-  };
+  // A failure is thrown below, once the action has ended.
+  sampling.catch(() => {});
+  await action().finally(() => {
+    running = false;
+  });
+  await sampling;
+  return samples;
 }
+
+/** The Authorization header of HTTP Basic. */
+export const basicAuth = (user: string, password: string) => ({
+  authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
+});

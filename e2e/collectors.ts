@@ -1,10 +1,9 @@
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { WORKER } from './app.ts';
 import { eventually } from './cluster.ts';
-import { copy, edit } from './project.ts';
-import type { Step } from './step.ts';
+import { override, withCopy } from './project.ts';
+import type { Proof } from './proof.ts';
 
-/** Sends five spans a second for 80 seconds, each over a connection of its own; prints the accepted traces and how many were refused. */
+/** Sends five spans a second for 80 seconds, each over a new connection, and prints the accepted traces and the number of refused requests. */
 const SENDER = `
 import json, os, secrets, time, urllib.request
 accepted, refused = [], 0
@@ -24,33 +23,32 @@ while time.time() < end:
 print(json.dumps({"accepted": accepted, "refused": refused}))
 `;
 
-/** Two collectors in place of one, replaced by one change of the manifests while their store is away. */
-export const twoCollectors: Step = {
-  name: 'two collectors replaced by one change while Tempo is away: at most one request in a hundred is refused, and every accepted span arrives',
-  extra: true,
+export const twoCollectors: Proof = {
+  name: 'two collectors replaced in one rollout while Tempo is down: at most one request in a hundred is refused, and every accepted span arrives',
+  onlyWithAll: true,
   async run(cluster) {
-    const project = copy();
-    const settings = join(project, 'settings/index.ts');
+    const replicas = (settings: string) => `otelCollector: { ...dev.otelCollector, replicas: 2, ${settings} }`;
     try {
-      edit(settings, 'otelCollector: { replicas: 1', 'otelCollector: { replicas: 2');
-      await cluster.must('up', [], project);
-      await cluster.kubectl.run(['scale', 'deployment/tempo', '--replicas=0']);
-      const sending = cluster.exec('deployment/celery-worker-default', ['python3', '-c', SENDER], undefined, 120);
-      edit(settings, "debug: 'basic'", "debug: 'normal'");
-      // Brings Tempo back, too.
-      await cluster.must('up', ['--force'], project);
-      const { accepted, refused }: { accepted: readonly string[]; refused: number } = JSON.parse(await sending);
-      if (refused * 100 > accepted.length) throw new Error(`${refused} of ${accepted.length + refused} requests were refused`);
-      await cluster.kubectl.forward('tempo', 3200, async (address) => {
-        for (const trace of accepted) {
-          const found = async () => (await fetch(`http://${address}/api/traces/${trace}`)).status === 200;
-          await eventually(found, 60, `the trace ${trace} is in Tempo`);
-        }
+      return await withCopy(async (project) => {
+        override(project, [replicas("debug: 'basic'")]);
+        await cluster.command('up', [], { cwd: project });
+        await cluster.kubectl.run(['scale', 'deployment/tempo', '--replicas=0']);
+        const sending = cluster.exec(`deployment/${WORKER}`, ['python3', '-c', SENDER], undefined, 120);
+        override(project, [replicas("debug: 'normal'")]);
+        // Starts Tempo again, too.
+        await cluster.command('up', ['--force'], { cwd: project });
+        const { accepted, refused }: { accepted: readonly string[]; refused: number } = JSON.parse(await sending);
+        if (refused * 100 > accepted.length) throw new Error(`${refused} of ${accepted.length + refused} requests were refused`);
+        await cluster.forward('tempo', async (address) => {
+          for (const trace of accepted) {
+            const found = async () => (await fetch(`http://${address}/api/traces/${trace}`)).status === 200;
+            await eventually(found, 60, `the trace ${trace} is in Tempo`);
+          }
+        });
+        return `${accepted.length} of ${accepted.length} traces; ${refused} requests were refused`;
       });
-      return `${accepted.length} of ${accepted.length} traces; ${refused} requests were refused`;
     } finally {
-      rmSync(project, { recursive: true, force: true });
-      await cluster.must('up', ['--force']);
+      await cluster.command('up', ['--force']);
       await cluster.kubectl.run(['delete', 'deployment/otel-collector-1', 'pvc/otel-collector-1', '--ignore-not-found'], { seconds: 200 });
     }
   },

@@ -1,153 +1,112 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 import { contextOf } from '../cli/kubectl.ts';
 import { table } from '../cli/output.ts';
-import { exitWith, UserError } from '../cli/user-error.ts';
-import { oneChange } from './changes.ts';
-import { Cluster, watch } from './cluster.ts';
+import { exitWith } from '../cli/user-error.ts';
+import { settingChanges } from './changes.ts';
+import { Cluster, sampleDuring } from './cluster.ts';
 import { twoCollectors } from './collectors.ts';
 import { faults } from './faults.ts';
-import { calm, fresh, type Start } from './fresh.ts';
+import { install, noErrors, type ReadyTime } from './install.ts';
 import { twoManagers } from './managers.ts';
-import { most, programsOf, record, sizeOf, standinsAmong, type Uses, usage, use } from './measure.ts';
 import { allPods, eachPod } from './pods.ts';
 import { prod } from './prod.ts';
-import { reinstall } from './reinstall.ts';
-import { type Sentinels, write } from './sentinels.ts';
-import type { Step } from './step.ts';
+import type { Proof } from './proof.ts';
+import { reinstalls } from './reinstall.ts';
+import { Sentinels } from './sentinels.ts';
 import { upgrades } from './upgrade.ts';
+import { measure, measuredPage, peak, programsOf, sizeOf, standinsAmong, type Usage, usageTable } from './usage.ts';
 
-const USAGE = `npm run e2e -- --context NAME [--prod-context NAME] [--all]
+const program = new Command('npm run e2e --')
+  .description('Proves on a cluster that the profile dev works and keeps working. Deletes its namespace before and after the run.')
+  .requiredOption('--context <name>', 'kubeconfig context of a cluster that may be changed at will')
+  .option('--prod-context <name>', 'context of a second cluster, with three simulated nodes (kwok), for the profile prod')
+  .option('--all', 'also run the proofs that take long')
+  .option('--record', 'write the measurements to docs/measured.md')
+  .addHelpText('after', '\nExit status: 0 when every proof passed, 1 when one failed, 2 when they could not be run.')
+  .exitOverride(({ exitCode }) => process.exit(exitCode && 2))
+  .parse();
+const options = program.opts<{ context: string; prodContext?: string; all?: true; record?: true }>();
 
-Proves on a real cluster, which it has for itself, that the profile dev works and goes on working. Everything that is in the
-namespace platform-dev is deleted at the end, and before it begins.
-
-  --context NAME       of the kubeconfig: a cluster of which nothing is needed any more
-  --prod-context NAME  another one, with three nodes that only pretend to run pods (kwok): what is asked of prod there
-  --all                the faults too that take long
-  --record             writes what was measured to docs/measured.md
-
-Ends with 0 when everything is proven, 1 when something is not, 2 when it could not be asked.`;
-
-interface Proof {
+interface ProofResult {
   readonly name: string;
   readonly passed: boolean;
-  readonly saw: string;
+  /** The summary of a proof that passed, the failure of one that did not. */
+  readonly observed: string;
   readonly seconds: number;
-  /** On nodes that only pretend to run pods. */
-  readonly pretended?: boolean;
+  readonly cluster: Cluster;
 }
 
-function options() {
-  try {
-    return parseArgs({
-      options: {
-        context: { type: 'string' },
-        'prod-context': { type: 'string' },
-        all: { type: 'boolean' },
-        record: { type: 'boolean' },
-        help: { type: 'boolean' },
-      },
-    }).values;
-  } catch (error) {
-    throw new UserError(`${(error as Error).message.split(/[.\n]/)[0]}; npm run e2e -- --help lists what there is`);
-  }
-}
-
-async function prove(step: Step, cluster: Cluster): Promise<Proof> {
+async function prove({ name, run }: Proof, cluster: Cluster): Promise<ProofResult> {
   const start = performance.now();
-  const seconds = () => (performance.now() - start) / 1000;
-  let passed = true;
-  const saw = await step.run(cluster).catch((error: Error) => {
-    passed = false;
-    return error.message;
-  });
-  console.log(
-    `${passed ? 'ok    ' : 'FAILED'} ${seconds().toFixed(0).padStart(4)} s  ${step.name}\n               ${saw.replaceAll('\n', '\n               ')}`,
+  const result = await run(cluster).then(
+    (observed) => ({ passed: true, observed }),
+    ({ message }: Error) => ({ passed: false, observed: message }),
   );
-  return { name: step.name, passed, saw, seconds: seconds() };
+  const seconds = (performance.now() - start) / 1000;
+  const indented = result.observed.replaceAll('\n', '\n               ');
+  console.log(`${result.passed ? 'ok    ' : 'FAILED'} ${seconds.toFixed(0).padStart(4)} s  ${name}\n               ${indented}`);
+  return { name, ...result, seconds, cluster };
 }
+
+const smoke: Proof = { name: 'npm run smoke', run: async (cluster) => (await cluster.command('smoke')).all.trim() };
 
 async function main(): Promise<number> {
-  const chosen = options();
-  if (chosen.help) {
-    console.log(USAGE);
-    return 0;
-  }
-  if (!chosen.context) throw new UserError('say which cluster it has for itself: --context NAME, of the kubeconfig');
-  const dev = new Cluster(await contextOf(chosen.context), 'dev');
-  const fake = chosen['prod-context'] ? new Cluster(await contextOf(chosen['prod-context']), 'prod') : undefined;
-
-  let sentinels: Sentinels | undefined;
-  const written = () => {
-    if (!sentinels) throw new Error('nothing was written');
-    return sentinels;
-  };
-  const writing: Step = {
-    name: 'a sentinel is written into every store and found there',
-    async run(cluster) {
-      sentinels = await write(cluster);
-      return `ArangoDB, Redis, Consul, Tempo, Loki, Prometheus${sentinels.dashboard ? ', Grafana' : '; the stand-in for Grafana keeps no dashboards'}`;
-    },
-  };
-  const smoke: Step = {
-    name: 'npm run smoke',
-    async run(cluster) {
-      const { said } = await cluster.must('smoke');
-      return said.trim();
-    },
-  };
-  let starts: readonly Start[] = [];
-  const onDev = [
-    fresh((told) => {
-      starts = told;
-    }),
-    smoke,
-    calm,
-    writing,
-    eachPod(written),
+  const dev = new Cluster(await contextOf(options.context), 'dev');
+  const simulated = options.prodContext === undefined ? undefined : new Cluster(await contextOf(options.prodContext), 'prod');
+  const sentinels = new Sentinels();
+  let readyTimes: readonly ReadyTime[] = [];
+  const firstInstall = install((times) => {
+    readyTimes = times;
+  });
+  const proofs: readonly Proof[] = [
+    noErrors,
+    { name: 'a sentinel is written to every store and read again', run: (cluster) => sentinels.write(cluster) },
+    eachPod(sentinels),
     { ...smoke, name: 'npm run smoke, after that' },
     ...faults,
     twoCollectors,
-    allPods(written),
-    oneChange,
-    ...reinstall(written),
-    ...(await upgrades()),
+    allPods(sentinels),
+    settingChanges,
+    ...reinstalls(sentinels),
+    ...(await upgrades(sentinels)),
   ];
 
   await dev.purge();
-  const proofs: Proof[] = [];
-  let [idle, load]: Uses[] = [new Map(), new Map()];
-  for (const step of onDev.filter(({ extra }) => chosen.all || !extra)) {
-    if (step === smoke) {
-      // The kubelets measure every ten seconds; what was busy starting is calm then.
-      await pause(20_000);
-      idle = await use(dev);
-    }
-    const watching = step === smoke ? watch(() => use(dev)) : undefined;
-    proofs.push(await prove(step, dev));
-    if (watching) load = most(await watching.end());
-    // What comes next needs a platform that is up.
-    if (proofs.length === 1 && !proofs[0]?.passed) break;
+  let idle: Usage = new Map();
+  let load: Usage = new Map();
+  const results = [await prove(firstInstall, dev)];
+  // The other proofs need a running platform.
+  if (results[0]?.passed) {
+    // Kubelets measure every ten seconds; by then the CPU use of the start is over.
+    await pause(20_000);
+    idle = await measure(dev);
+    const samples = await sampleDuring(
+      () => measure(dev),
+      async () => results.push(await prove(smoke, dev)),
+    );
+    load = peak(samples);
+    for (const proof of proofs) if (options.all || !proof.onlyWithAll) results.push(await prove(proof, dev));
   }
   const programs = await programsOf(dev);
-  const standins = standinsAmong(programs);
   await dev.purge();
-  for (const step of fake ? [...prod, twoManagers] : []) proofs.push({ ...(await prove(step, fake as Cluster)), pretended: true });
+  if (simulated) for (const proof of [...prod, twoManagers]) results.push(await prove(proof, simulated));
 
-  const used = usage(dev, starts, idle ?? new Map(), load ?? new Map(), programs);
-  const by = ({ pretended }: Proof) => (pretended ? 'an API server' : standins.length > 0 ? 'a node, with stand-ins' : 'a node');
-  const proven = [
-    ['', 'proven', 'by', 'seconds'],
-    ...proofs.map((proof) => [proof.passed ? 'ok' : 'FAILED', proof.name, by(proof), proof.seconds.toFixed(0)]),
+  const standins = standinsAmong(programs);
+  const usage = usageTable(dev, readyTimes, idle, load, programs);
+  const where = ({ cluster }: ProofResult) =>
+    cluster === simulated ? 'an API server' : standins.length > 0 ? 'a node, with stand-ins' : 'a node';
+  const summary = [
+    ['', 'proof', 'run on', 'seconds'],
+    ...results.map((result) => [result.passed ? 'ok' : 'FAILED', result.name, where(result), result.seconds.toFixed(0)]),
   ];
-  console.log(`\n${sizeOf(dev)}\n${table(used)}\n\nstand-ins answered for: ${standins.join(', ') || 'none'}\n${table(proven)}`);
-  if (chosen.record) writeFileSync('docs/measured.md', await record(dev, used, proven, programs));
-  const failed = proofs.filter(({ passed }) => !passed);
-  // Again, at the end: what is kept of a long log is its end.
-  for (const { name, saw } of failed) console.log(`\nFAILED ${name}\n${saw}`);
-  console.log(`\n${proofs.length - failed.length} proofs passed, ${failed.length} failed`);
+  console.log(`\n${sizeOf(dev)}\n${table(usage)}\n\nstand-ins: ${standins.join(', ') || 'none'}\n${table(summary)}`);
+  if (options.record) writeFileSync('docs/measured.md', await measuredPage(dev, usage, summary, programs));
+  const failed = results.filter(({ passed }) => !passed);
+  // CI keeps only the end of a long log, so repeat the failures there.
+  for (const { name, observed } of failed) console.log(`\nFAILED ${name}\n${observed}`);
+  console.log(`\n${results.length - failed.length} proofs passed, ${failed.length} failed`);
   return failed.length > 0 ? 1 : 0;
 }
 

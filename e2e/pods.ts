@@ -1,30 +1,28 @@
+import { INSTANCE } from './cluster.ts';
+import type { Proof } from './proof.ts';
 import type { Sentinels } from './sentinels.ts';
-import { assertKept } from './sentinels.ts';
-import type { Step } from './step.ts';
 
-/** Every pod, deleted once, one after another. */
-export const eachPod = (sentinels: () => Sentinels): Step => ({
-  name: 'each pod deleted, one after another: ready again, and nothing that was written is lost',
+export const eachPod = (sentinels: Sentinels): Proof => ({
+  name: 'each pod deleted in turn: it is ready again, and no data is lost',
   async run(cluster) {
     const times: string[] = [];
     for (const { metadata } of await cluster.pods()) {
       await cluster.kubectl.run(['delete', 'pod', metadata.name], { seconds: 200 });
-      const seconds = await cluster.settle(120);
-      times.push(`${metadata.labels?.['app.kubernetes.io/instance'] ?? metadata.name} ${seconds.toFixed(0)} s`);
+      const seconds = await cluster.waitReady();
+      times.push(`${metadata.labels?.[INSTANCE] ?? metadata.name} ${seconds.toFixed(0)} s`);
     }
-    await assertKept(cluster, sentinels());
+    await sentinels.assertKept(cluster);
     return times.join(', ');
   },
 });
 
-/** All of them at once, as when a node is gone. */
-export const allPods = (sentinels: () => Sentinels): Step => ({
-  name: 'every pod killed at once: ready again, and nothing that was written is lost',
-  extra: true,
+export const allPods = (sentinels: Sentinels): Proof => ({
+  name: 'every pod killed at once, as with their node: all are ready again, and no data is lost',
+  onlyWithAll: true,
   async run(cluster) {
-    await cluster.kubectl.run(['delete', 'pods', '--all', '--grace-period=0', '--force'], { seconds: 120 });
-    const seconds = await cluster.settle(240);
-    await assertKept(cluster, sentinels());
+    await cluster.kill('--all');
+    const seconds = await cluster.waitReady(240);
+    await sentinels.assertKept(cluster);
     return `ready again after ${seconds.toFixed(0)} s`;
   },
 });

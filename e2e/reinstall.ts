@@ -1,44 +1,44 @@
-import { type Cluster, eventually, run } from './cluster.ts';
+import { type Cluster, eventually } from './cluster.ts';
+import type { Proof } from './proof.ts';
 import type { Sentinels } from './sentinels.ts';
-import { assertKept } from './sentinels.ts';
-import type { Step } from './step.ts';
 
-/** What survives an uninstall: its uids before and after are the same. */
-export async function kept(cluster: Cluster): Promise<string> {
-  const objects = await cluster.kubectl.objects(['get', 'namespaces,persistentvolumeclaims,secrets']);
-  const mine = objects.filter(({ kind, metadata }) => kind !== 'Namespace' || metadata.name === cluster.profile.namespace);
-  return mine
-    .map(({ kind, metadata }) => `${kind} ${metadata.name} ${(metadata as { uid?: string }).uid}`)
-    .toSorted()
-    .join('\n');
+/** Runs an action. Throws when it replaced the namespace, a disk or a Secret: an object with another uid is another object. */
+export async function assertSameObjects(cluster: Cluster, action: () => Promise<unknown>): Promise<void> {
+  const before = await uids(cluster);
+  await action();
+  if ((await uids(cluster)) !== before) throw new Error('the namespace, a disk or a Secret was removed or replaced');
 }
 
-/** Stopped by the command, and by kubectl alone. */
-export const reinstall = (sentinels: () => Sentinels): readonly Step[] => [
+async function uids({ kubectl, profile }: Cluster): Promise<string> {
+  const objects = await kubectl.objects(['get', 'namespaces,persistentvolumeclaims,secrets']);
+  const own = objects.filter(({ kind, metadata }) => kind !== 'Namespace' || metadata.name === profile.namespace);
+  const lines = own.map(({ kind, metadata }) => `${kind} ${metadata.name} ${(metadata as { uid?: string }).uid}`);
+  return lines.toSorted().join('\n');
+}
+
+export const reinstalls = (sentinels: Sentinels): readonly Proof[] => [
   {
-    name: 'down, then up: the data is there',
+    name: 'down, then up: no data is lost',
     async run(cluster) {
-      const before = await kept(cluster);
-      const down = await cluster.must('down');
-      const up = await cluster.must('up');
-      if ((await kept(cluster)) !== before) throw new Error('a disk, a Secret or the namespace is another one than before');
-      await assertKept(cluster, sentinels());
-      return `down ${down.seconds.toFixed(0)} s, up ${up.seconds.toFixed(0)} s`;
+      const seconds: string[] = [];
+      await assertSameObjects(cluster, async () => {
+        for (const name of ['down', 'up']) seconds.push(`${name} ${((await cluster.command(name)).durationMs / 1000).toFixed(0)} s`);
+      });
+      await sentinels.assertKept(cluster);
+      return seconds.join(', ');
     },
   },
   {
-    name: 'kubectl delete -f dist/PROFILE, then kubectl apply: disks, Secrets and namespace stay, and the data is there',
+    name: 'kubectl delete -f dist/PROFILE, then kubectl apply: disks, Secrets and the namespace stay, and no data is lost',
     async run(cluster) {
-      const before = await kept(cluster);
-      const folder = `dist/${cluster.profile.name}`;
-      const deleted = await run('kubectl', ['--context', cluster.kubectl.context, 'delete', '-f', folder, '--timeout=180s']);
-      if (deleted.status !== 0) throw new Error(deleted.said);
-      await eventually(async () => (await cluster.pods()).length === 0, 120, 'every pod is gone');
-      if ((await kept(cluster)) !== before) throw new Error('a disk, a Secret or the namespace went with it');
+      await assertSameObjects(cluster, async () => {
+        await cluster.kubectl.run(['delete', '-f', `dist/${cluster.profile.name}`, '--timeout=180s'], { seconds: 200 });
+        await eventually(async () => (await cluster.pods()).length === 0, 120, 'every pod is gone');
+      });
       await cluster.applyFiles();
-      await cluster.settle(180);
-      await assertKept(cluster, sentinels());
-      return 'they do';
+      await cluster.waitReady(180);
+      await sentinels.assertKept(cluster);
+      return 'nothing is lost';
     },
   },
 ];

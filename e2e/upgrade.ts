@@ -1,43 +1,36 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { execa } from 'execa';
 import { type Cluster, eventually, run } from './cluster.ts';
-import { kept } from './reinstall.ts';
-import { assertKept, write } from './sentinels.ts';
-import type { Step } from './step.ts';
+import { withFolder } from './project.ts';
+import type { Proof } from './proof.ts';
+import { assertSameObjects } from './reinstall.ts';
+import type { Sentinels } from './sentinels.ts';
 
-/** From the newest release before this commit. Empty while there is none: then nothing is there to upgrade from. */
-export async function upgrades(): Promise<readonly Step[]> {
-  const { status, said } = await run('git', ['describe', '--tags', '--match=v*', '--abbrev=0', 'HEAD^']);
-  return status === 0 ? [upgrade(said.trim())] : [];
+/** The upgrade from the newest release before this commit. Empty before the first release. */
+export async function upgrades(sentinels: Sentinels): Promise<readonly Proof[]> {
+  const { exitCode, stdout } = await execa('git', ['describe', '--tags', '--match=v*', '--abbrev=0', 'HEAD^'], { reject: false });
+  return exitCode === 0 ? [upgrade(stdout, sentinels)] : [];
 }
 
-const upgrade = (tag: string): Step => ({
-  name: `from ${tag} to this: nothing is refused, no disk is replaced, and the data is there`,
+const upgrade = (tag: string, sentinels: Sentinels): Proof => ({
+  name: `upgrade from ${tag}: nothing is refused, no disk is replaced, and no data is lost`,
   async run(cluster) {
     await cluster.purge();
-    const former = mkdtempSync(join(tmpdir(), 'release-'));
-    try {
-      const { status, said } = await run('sh', ['-c', 'git archive "$0" dist | tar -x -C "$1"', tag, former]);
-      if (status !== 0) throw new Error(said);
-      await cluster.applyFiles(join(former, 'dist'));
-      // Its pods wait for them.
-      await cluster.must('secrets');
-      await eventually(() => serves(cluster), 180, `everything of ${tag} serves`);
-      const sentinels = await write(cluster);
-      const before = await kept(cluster);
-      await cluster.must('up');
-      if ((await kept(cluster)) !== before) throw new Error('a disk, a Secret or the namespace is another one than before');
-      await assertKept(cluster, sentinels);
-      return 'as it should be';
-    } finally {
-      rmSync(former, { recursive: true, force: true });
-    }
+    await withFolder(async (release) => {
+      await run('sh', ['-c', 'git archive "$0" dist | tar -x -C "$1"', tag, release]);
+      await cluster.applyFiles(`${release}/dist`);
+      // The release's pods wait for their Secrets.
+      await cluster.command('secrets');
+      await eventually(() => isServing(cluster), 180, `every workload of ${tag} is ready`);
+      await sentinels.write(cluster);
+      await assertSameObjects(cluster, () => cluster.command('up'));
+      await sentinels.assertKept(cluster);
+    });
+    return 'nothing is lost';
   },
 });
 
-/** Whether all that runs in the namespace serves, whatever its names are, and its Jobs have ended well. */
-async function serves({ kubectl }: Cluster): Promise<boolean> {
+/** Reports whether all workloads in the namespace are ready and all Jobs complete, whatever their names. */
+async function isServing({ kubectl }: Cluster): Promise<boolean> {
   const objects = await kubectl.objects(['get', 'statefulsets,deployments,jobs']);
   return objects.every(({ kind, spec, status }) => (kind === 'Job' ? status.succeeded >= 1 : status.readyReplicas === spec.replicas));
 }
