@@ -12,9 +12,10 @@ export async function send(cluster: Cluster, task: string, args: readonly unknow
 
 /** Waits for a task to succeed and returns its result. */
 export async function result<Value>(cluster: Cluster, task: string, timeout = 60): Promise<Value> {
+  const command = ['-n', resultDatabase(cluster), 'GET', `celery-task-meta-${task}`];
   const { result } = await eventually(
     async () => {
-      const { status, result } = JSON.parse(await redis(cluster, ['-n', resultDatabase(cluster), 'GET', `celery-task-meta-${task}`]));
+      const { status, result } = JSON.parse(await redis(cluster, command));
       return status === 'SUCCESS' && { result };
     },
     timeout,
@@ -30,7 +31,9 @@ export const traceOf = async (cluster: Cluster, task: string) => (await result<{
 function resultDatabase({ profile }: Cluster): string {
   const worker = profile.objects.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === WORKER);
   const url = worker && podOf(worker)?.containers[0]?.env?.find(({ name }) => name === 'CELERY_RESULT_BACKEND')?.value;
-  return /\d+$/.exec(url ?? '')?.[0] ?? '0';
+  const [index] = /\d+$/.exec(url ?? '') ?? [];
+  if (!index) throw new Error(`${WORKER} has no CELERY_RESULT_BACKEND with a database`);
+  return index;
 }
 
 /** Runs a command in the broker, with the password that is mounted into its pod. */

@@ -36,8 +36,8 @@ export const twoCollectors: Proof = {
         const sending = cluster.exec(`deployment/${WORKER}`, ['python3', '-c', SENDER], undefined, 120);
         override(project, [replicas("debug: 'normal'")]);
         // Starts Tempo again, too.
-        await cluster.command('up', ['--force'], { cwd: project });
-        const { accepted, refused }: { accepted: readonly string[]; refused: number } = JSON.parse(await sending);
+        const [output] = await Promise.all([sending, cluster.command('up', ['--force'], { cwd: project })]);
+        const { accepted, refused }: { accepted: readonly string[]; refused: number } = JSON.parse(output);
         if (refused * 100 > accepted.length) throw new Error(`${refused} of ${accepted.length + refused} requests were refused`);
         await cluster.forward('tempo', async (address) => {
           for (const trace of accepted) {

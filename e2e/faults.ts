@@ -121,10 +121,8 @@ export const faults: readonly Proof[] = [
     name: 'ArangoDB killed during writes: every acknowledged note survives',
     onlyWithAll: true,
     async run(cluster) {
-      const sending = sendNotes(cluster, 8, 'written');
-      await pause(4000);
-      await cluster.kill('arangodb-0');
-      const tasks = await sending;
+      const killing = pause(4000).then(() => cluster.kill('arangodb-0'));
+      const [tasks] = await Promise.all([sendNotes(cluster, 8, 'written'), killing]);
       for (const task of tasks.values()) await result(cluster, task, 180);
       for (const key of tasks.keys()) {
         const { status } = await noteInArangoDB(cluster, key);

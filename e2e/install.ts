@@ -33,7 +33,7 @@ export const install = (onReady: (times: readonly ReadyTime[]) => void): Proof =
   async run(cluster) {
     const first = await cluster.command('up', ['--json']);
     const report = first.all.split('\n').find((line) => line.startsWith('{')) ?? '';
-    if (first.all !== report) throw new Error(`the server warned: ${first.all}`);
+    if (first.all.trim() !== report) throw new Error(`the server warned: ${first.all}`);
     onReady(JSON.parse(report).workloads);
     const seconds = first.durationMs / 1000;
     if (seconds > MAX_SECONDS) throw new Error(`it took ${seconds.toFixed(0)} s`);
