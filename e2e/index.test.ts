@@ -2,8 +2,8 @@ import { execaSync } from 'execa';
 import { expect, test } from 'vitest';
 
 test.each([
-  [['--context', 'kind-x', '--al'], /^error: unknown option '--al'\n\(Did you mean --all\?\)$/],
-  [[], /^error: required option '--context <name>' not specified$/],
+  [['--context', 'kind-x', '--al'], /^unknown option '--al'\n\(Did you mean --all\?\)$/],
+  [[], /^required option '--context <name>' not specified$/],
   [['--context', 'kind-x'], /^kubectl is not on PATH/],
 ])('%j is refused with one sentence and status 2', (args, sentence) => {
   const env = { PATH: '/nowhere' };

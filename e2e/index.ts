@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Command } from 'commander';
+import { Command } from '@commander-js/extra-typings';
 import { contextOf } from '../cli/kubectl.ts';
 import { table } from '../cli/output.ts';
 import { exitWith } from '../cli/user-error.ts';
@@ -25,9 +25,10 @@ const program = new Command('npm run e2e --')
   .option('--all', 'also run the proofs that take long')
   .option('--record', 'write the measurements to docs/measured.md')
   .addHelpText('after', '\nExit status: 0 when every proof passed, 1 when one failed, 2 when they could not be run.')
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, '')) })
   .exitOverride(({ exitCode }) => process.exit(exitCode && 2))
   .parse();
-const options = program.opts<{ context: string; prodContext?: string; all?: true; record?: true }>();
+const options = program.opts();
 
 interface ProofResult {
   readonly name: string;
