@@ -11,6 +11,8 @@ export default defineConfig({
   // Text files that charts ship are imported as strings, as in run.js.
   plugins: [{ name: 'text', transform: (code, id) => (/\.(py|sh)$/.test(id) ? `export default ${JSON.stringify(code)}` : undefined) }],
   test: {
+    // Modules and their process are shared: a variable that a test sets must not reach the next one.
+    unstubEnvs: true,
     // Some tests start programs, which takes long on a busy machine.
     testTimeout: 120_000,
     // By default Vitest leaves one core free.

@@ -59,8 +59,8 @@ test('the SQLite database has a write-ahead log', () => {
 });
 
 test('Grafana’s links start with the address of `npm run open`', () => {
-  const webUi = webUis.find(({ name }) => name === 'grafana');
-  expect(env.get('GF_SERVER_ROOT_URL')).toBe(`http://127.0.0.1:${webUi?.port}${webUi?.path}`);
+  const path = webUis.find(({ name }) => name === 'grafana')?.path;
+  expect(env.get('GF_SERVER_ROOT_URL')).toBe(`http://127.0.0.1:${named('Service', 'grafana').spec.ports[0].port}${path}`);
 });
 
 test('Prometheus is the default data source, with the scrape interval', () => {

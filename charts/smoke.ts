@@ -77,7 +77,7 @@ export class Smoke extends Chart {
     super(scope, id, shared);
     const { broker, results, cache, database, dashboardsSecret, consulDns, consulSecret } = props;
     const component = new Component(this, id, shared, { role: 'smoke', image: props.image, ephemeral: true });
-    const code = config(component, () => files);
+    const code = configMap(component, () => files);
 
     const redis = ({ endpoint, index }: RedisDatabase) => `redis://${component.connect(endpoint)}/${index}`;
     // UDP and TCP share one address.
@@ -129,7 +129,7 @@ export class Smoke extends Chart {
               TIMEOUTS: JSON.stringify({ ...PHASES, ...STEPS }),
             },
             resources: { cpu: Cpu.millis(50), memory: Size.mebibytes(128) },
-            mounts: [code.at('/opt/platform/smoke'), emptyDir('/tmp', 'tmp', Size.mebibytes(16)), ...secrets],
+            mounts: [code.mount('/opt/platform/smoke'), emptyDir('/tmp', 'tmp', Size.mebibytes(16)), ...secrets],
           },
         ],
       },

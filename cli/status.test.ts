@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { tagOf } from '../lib/image.ts';
 import type { Manifest } from '../lib/render.ts';
-import { images } from '../settings/images.ts';
 import { profileOf } from './profile.ts';
 import { row } from './status.ts';
 

@@ -51,7 +51,7 @@ export class Cluster {
       const seconds = (performance.now() - start) / 1000;
       if (waiting.length === 0) return seconds;
       if (seconds > timeout)
-        throw new Error(`not ready after ${timeout} s: ${waiting.map(({ name, words }) => `${name} (${words})`).join(', ')}`);
+        throw new Error(`not ready after ${timeout} s: ${waiting.map(({ name, message }) => `${name} (${message})`).join(', ')}`);
       await pause(500);
     }
   }

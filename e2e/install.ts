@@ -1,4 +1,4 @@
-import { isConflict } from '../cli/diagnose.ts';
+import { isConflict } from '../cli/snapshot.ts';
 import type { Manifest } from '../lib/render.ts';
 import type { Cluster } from './cluster.ts';
 import type { Proof } from './proof.ts';

@@ -44,10 +44,10 @@ export async function followJob({ kubectl, profile, report, signal }: SmokeRun, 
     reported = checks.length;
     if (reported > 0) onStart();
     if (finished) return;
-    const { state, words, help } = diagnose(job, { objects }, profile.name);
+    const { state, message, help } = diagnose(job, { objects }, profile.name);
     const seconds = (performance.now() - started) / 1000;
     if (state === 'ready' || (state === 'stuck' && (reported > 0 || seconds > STUCK)) || seconds > longest(job)) {
-      const detail = [words || 'it ended without its totals', ...others.slice(-3), ...(help ? [help] : [])].join('; ');
+      const detail = [message || 'it ended without its totals', ...others.slice(-3), ...(help ? [help] : [])].join('; ');
       const command = `kubectl --namespace ${kubectl.namespace} describe job ${name}`;
       report({ name: 'the Job completes', state: 'failed', seconds, detail, command, standins: [] });
       return;
