@@ -44,7 +44,8 @@ describe('3.12', () => {
     expect(server?.spec.replicas).toBe(0);
     const [serverPod, jobPod] = [server, job].map((each) => each?.spec.template.spec);
     expect(jobPod.securityContext).toEqual(serverPod.securityContext);
-    expect(jobPod.containers[0].args).toEqual([...serverPod.containers[0].args, '--database.auto-upgrade=true']);
+    const options = serverPod.containers[0].args.filter((arg: string) => !arg.startsWith('--server.endpoint='));
+    expect(jobPod.containers[0].args).toEqual([...options, '--database.auto-upgrade=true']);
     expect(jobPod.containers[0].volumeMounts).toEqual(serverPod.containers[0].volumeMounts);
     expect(jobPod.volumes[0]).toEqual({ name: 'data', persistentVolumeClaim: { claimName: 'data-arangodb-0' } });
     expect(jobPod.restartPolicy).toBe('OnFailure');

@@ -114,7 +114,7 @@ export class ArangoDB extends Chart {
         {
           name: 'arangodb',
           image: props.image,
-          args,
+          args: [...args, `--server.endpoint=tcp://0.0.0.0:${PORTS.arangodb}`],
           env: {
             // The image's entrypoint requires it to create the database.
             ARANGO_ROOT_PASSWORD: secret.env('root-password'),

@@ -69,7 +69,7 @@ export class Consul extends Chart {
       data_dir: '/consul/data',
       bind_addr: '0.0.0.0',
       client_addr: '0.0.0.0',
-      ports: { grpc: -1, grpc_tls: -1, serf_wan: -1 },
+      ports: { http: API.consul, dns: API.dns, server: MEMBERS.server, serf_lan: MEMBERS.serf, grpc: -1, grpc_tls: -1, serf_wan: -1 },
       ui_config: { enabled: true },
       disable_update_check: true,
       bootstrap_expect: servers,

@@ -88,6 +88,7 @@ export class Grafana extends Chart {
             GF_SECRETS_MANAGER_ENCRYPTION_SECRET_KEY_V1_SECRET_KEY__FILE: secret.path('secret-key'),
             GF_USERS_ALLOW_SIGN_UP: 'false',
             GF_AUTH_ANONYMOUS_ENABLED: 'false',
+            GF_SERVER_HTTP_PORT: `${PORTS.grafana}`,
             // The base of Grafana's links: where `npm run open` forwards it.
             GF_SERVER_ROOT_URL: `http://127.0.0.1:${PORTS.grafana}/`,
             // Readers do not block on a write, such as the provisioning of dashboards.

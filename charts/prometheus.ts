@@ -73,6 +73,7 @@ export class Prometheus extends Chart {
           image: props.image,
           args: [
             '--config.file=/etc/prometheus/prometheus.yaml',
+            `--web.listen-address=:${PORTS.prometheus}`,
             '--storage.tsdb.path=/prometheus',
             '--web.enable-remote-write-receiver',
             '--web.enable-otlp-receiver',

@@ -59,6 +59,7 @@ export class Redis extends Chart {
 
     const maxmemory = props.maxmemory.toMebibytes();
     const settings = {
+      port: PORTS.redis,
       ...(disk && { dir: '/data' }),
       maxmemory: `${maxmemory}mb`,
       'maxmemory-policy': disk ? 'noeviction' : 'allkeys-lru',
@@ -98,14 +99,15 @@ export class Redis extends Chart {
             memoryDir('/run/platform', 'memory', Size.mebibytes(1)),
             ...(disk ? [volumeClaimTemplate('/data', 'data', disk, shared)] : []),
           ],
-          readiness: shell(`REDISCLI_AUTH="$(cat ${PASSWORD_FILE})" redis-cli -e ping`),
+          readiness: shell(`REDISCLI_AUTH="$(cat ${PASSWORD_FILE})" redis-cli -p ${PORTS.redis} -e ping`),
           // Any answer counts, even an error such as LOADING, BUSY or NOAUTH.
-          liveness: { ...shell('redis-cli ping'), periodSeconds: 20 },
+          liveness: { ...shell(`redis-cli -p ${PORTS.redis} ping`), periodSeconds: 20 },
         },
         {
           name: 'exporter',
           image: props.exporter,
           env: {
+            REDIS_EXPORTER_WEB_LISTEN_ADDRESS: `:${PORTS.metrics}`,
             REDIS_ADDR: `redis://localhost:${PORTS.redis}`,
             REDIS_PASSWORD: secret.env('password'),
             // /scrape?target= sends the password to any host.

@@ -16,6 +16,7 @@ import { openPaths, usedPaths } from './paths.ts';
 import { plainSecrets } from './plain-secrets.ts';
 import { type Facts, Platform, type Rule } from './platform.ts';
 import { policies } from './policies.ts';
+import { ports } from './ports.ts';
 import { probes } from './probes.ts';
 import { quorums } from './quorums.ts';
 import { quota } from './quota.ts';
@@ -42,6 +43,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   openPaths,
   plainSecrets,
   policies,
+  ports,
   probes,
   quorums,
   quota,

@@ -40,7 +40,7 @@ function good(): Map<string, Manifest[]> {
         name: 'server',
         image,
         command: ['serve', `--password-file=${secret.path('password')}`],
-        args: ['--join=server.test.svc.cluster.local'],
+        args: ['--listen=:6379', '--metrics=:9121', '--join=server.test.svc.cluster.local'],
         ports: { redis: 6379, metrics: 9121 },
         resources,
         mounts: [secret.mount('password'), volumeClaimTemplate('/data', 'data', Size.gibibytes(1), shared)],
@@ -93,6 +93,7 @@ function good(): Map<string, Manifest[]> {
       {
         name: 'watcher',
         image,
+        args: ['--listen=:9090'],
         ports: { web: 9090 },
         resources,
         mounts: [scrape.mount('/etc/watcher')],
@@ -462,6 +463,13 @@ const cases: Record<keyof typeof rules, [string, Break, string][]> = {
       'a pod without a policy',
       (_, objects) => remove(objects, 'NetworkPolicy', 'client'),
       'Deployment client: spec.template.metadata.labels: no NetworkPolicy restricts its ingress',
+    ],
+  ],
+  ports: [
+    [
+      'a program that listens at another port',
+      (find) => container(find('StatefulSet', 'server')).args.splice(1, 1, '--metrics=:19121'),
+      'StatefulSet server: spec.template.spec.containers[0].ports[1]: server is not configured to listen at 9121 (metrics)',
     ],
   ],
   probes: [
