@@ -156,7 +156,7 @@ def test_smoke_passes_and_leaves_nothing():
     wait_until_healthy()
     status, output, seconds = npm("smoke")
     print(f"smoke: {seconds:.1f} s")
-    assert status == 0 and " 0 failed, 0 skipped" in said, said
+    assert status == 0 and " 0 failed, 0 skipped" in output, output
     # Telemetry may take 40 s to arrive, and the Job has to start.
     assert seconds < 75, f"{seconds:.1f} s"
     traces = [line for line in output.splitlines() if "the task's trace" in line]
