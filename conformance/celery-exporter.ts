@@ -5,6 +5,7 @@ import { editProbe, type Manifests, removeEnv, removeMount } from './manifests.t
 import { metricsUsed } from './metrics.ts';
 import type { Pod } from './pod.ts';
 import { eventually } from './process.ts';
+import { redisCli } from './redis.ts';
 import type { Sandbox } from './sandbox.ts';
 
 /** The queues that workers consume. */
@@ -86,8 +87,8 @@ export const celeryExporter: Suite = {
       name: 'The Celery exporter does not requeue a task that a worker has held for two hours',
       async run(sandbox) {
         const { redis, pod } = await startExporter(sandbox);
-        const env = { REDISCLI_AUTH: sandbox.secrets.get('redis', 'password') };
-        const cli = async (...command: readonly string[]) => (await redis.exec(['redis-cli', ...command], { env })).output.trim();
+        const { command, env } = redisCli(sandbox);
+        const cli = async (...args: readonly string[]) => (await redis.exec([...command, ...args], { env })).output.trim();
         // Kombu's records of an unacknowledged task and of when it was delivered.
         const properties = { delivery_info: { exchange: '', routing_key: 'celery' }, priority: 0, delivery_tag: 'tag' };
         await cli('HSET', 'unacked', 'tag', JSON.stringify([{ body: '', headers: {}, properties }, '', 'celery']));

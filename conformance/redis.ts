@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import type { Check, Suite } from './check.ts';
-import { editContainer, editFile, execProbe, type Manifests, removeEnv, withoutSignals } from './manifests.ts';
+import { editContainer, editFile, execProbe, type Manifests, removeEnv, servicePort, withoutSignals } from './manifests.ts';
 import { assertServed, metricsUsed } from './metrics.ts';
 import type { Pod } from './pod.ts';
 import { eventually, processList } from './process.ts';
@@ -15,13 +15,21 @@ const FULL = 32;
 async function startRedis(sandbox: Sandbox, name = 'redis') {
   const pod = sandbox.pod(name);
   const server = await pod.startUntil('readiness', 20, 'redis');
-  return { pod, server, cli: cliOf(pod, sandbox.secrets.get(name, 'password')) };
+  return { pod, server, cli: cliOf(pod, sandbox, name) };
+}
+
+/** The `redis-cli` command and the environment with which it reaches a Redis from its own pod. */
+export function redisCli({ manifests, secrets }: Sandbox, name = 'redis') {
+  const command = ['redis-cli', '-p', `${servicePort(manifests, name, 'redis')}`];
+  return { command, env: { REDISCLI_AUTH: secrets.get(name, 'password') } };
 }
 
 /** Runs one command with `redis-cli`. */
-function cliOf(pod: Pod, password: string) {
-  return async (...command: readonly string[]) => {
-    const { output } = await pod.exec(['redis-cli', '-e', ...command], { env: { REDISCLI_AUTH: password } });
+function cliOf(pod: Pod, sandbox: Sandbox, name = 'redis', password = sandbox.secrets.get(name, 'password')) {
+  const { command } = redisCli(sandbox, name);
+  const env = { REDISCLI_AUTH: password };
+  return async (...args: readonly string[]) => {
+    const { output } = await pod.exec([...command, '-e', ...args], { env });
     return output.trim();
   };
 }
@@ -31,8 +39,8 @@ async function fill(sandbox: Sandbox, name: string) {
   const { pod, cli } = await startRedis(sandbox, name);
   await cli('CONFIG', 'SET', 'maxmemory', `${FULL}mb`);
   const commands = Array.from({ length: 2 * FULL }, (_, index) => `SET filler:${index} ${'x'.repeat(1 << 20)}\n`).join('');
-  const env = { REDISCLI_AUTH: sandbox.secrets.get(name, 'password') };
-  const replies = (await pod.exec(['redis-cli'], { env, stdin: commands, seconds: 60 })).output.split('\n').filter((line) => line.trim());
+  const { command, env } = redisCli(sandbox, name);
+  const replies = (await pod.exec(command, { env, stdin: commands, seconds: 60 })).output.split('\n').filter((line) => line.trim());
   return { pod, cli, stored: replies.filter((line) => line === 'OK').length, last: replies.at(-1) ?? '' };
 }
 
@@ -52,8 +60,8 @@ const checks: readonly Check[] = [
     name: 'Redis rejects clients without a password or with a wrong one',
     async run(sandbox) {
       const { pod, cli } = await startRedis(sandbox);
-      assert.match(await cliOf(pod, '')('PING'), /^(AUTH failed: .*\n)?NOAUTH/);
-      assert.match(await cliOf(pod, 'wrong')('PING'), /WRONGPASS|NOAUTH/);
+      assert.match(await cliOf(pod, sandbox, 'redis', '')('PING'), /^(AUTH failed: .*\n)?NOAUTH/);
+      assert.match(await cliOf(pod, sandbox, 'redis', 'wrong')('PING'), /WRONGPASS|NOAUTH/);
       assert.equal(await cli('PING'), 'PONG');
     },
     broken: {
@@ -108,7 +116,7 @@ const checks: readonly Check[] = [
       // A debugging option of Redis: microseconds to load one key.
       appendFileSync(pod.file('/etc/redis/redis.conf', 'redis'), 'key-load-delay 2000\nloading-process-events-interval-bytes 1024\n');
       pod.start('redis');
-      const loading = async () => (await cliOf(pod, sandbox.secrets.get('redis', 'password'))('PING')).includes('LOADING');
+      const loading = async () => (await cliOf(pod, sandbox)('PING')).includes('LOADING');
       await eventually(loading, 5, 'Redis loads its data');
       assert.equal(await pod.probe('readiness', 'redis'), false, 'ready while it loads');
       assert.equal(await pod.probe('liveness', 'redis'), true, 'not alive while it loads');
@@ -141,8 +149,8 @@ const checks: readonly Check[] = [
     async run(sandbox) {
       const { pod, server, cli } = await startRedis(sandbox);
       const acknowledged: { count: number; at: number }[] = [];
-      const env = { REDISCLI_AUTH: sandbox.secrets.get('redis', 'password') };
-      const writes = pod.exec(['redis-cli', '-r', '1000000', 'INCR', 'count'], { env });
+      const { command, env } = redisCli(sandbox);
+      const writes = pod.exec([...command, '-r', '1000000', 'INCR', 'count'], { env });
       const observe = async () => acknowledged.push({ at: performance.now(), count: Number(await cli('GET', 'count')) }) > 20;
       await eventually(observe, 20, 'writes are acknowledged');
       const killed = performance.now();
@@ -178,7 +186,7 @@ const checks: readonly Check[] = [
       const password = sandbox.secrets.get('redis', 'password');
       const probed = () => {
         assert.ok(!processList().includes(password), 'a command line shows the password');
-        return /redis-cli -e ping/.test(processList());
+        return /redis-cli .*-e ping/.test(processList());
       };
       await eventually(probed, 5, 'a probe runs');
       await Promise.all(probes);
