@@ -61,10 +61,10 @@ def project(tmp_path):
     return copy
 
 
-def change(project, file, old, new):
-    text = (project / file).read_text()
-    assert old in text, f"{file} does not hold {old}"
-    (project / file).write_text(text.replace(old, new))
+def change(project, file, pattern, new):
+    text, count = re.subn(pattern, new, (project / file).read_text(), flags=re.MULTILINE)
+    assert count == 1, f"{count} matches of {pattern} in {file}"
+    (project / file).write_text(text)
 
 
 def test_an_unknown_context():
@@ -244,14 +244,14 @@ def test_a_field_of_another_field_manager_is_named_and_overwritten():
 
 
 def test_an_image_that_no_registry_has_is_named(project):
-    change(project, "settings/images.ts", "grafana/grafana:13.2.3", "grafana/grafana:99.0.0")
+    change(project, "settings/images.ts", r"grafana/grafana:[\w.-]+", "grafana/grafana:99.0.0")
     status, output, _ = npm("up", "--timeout", "30", project=project)
     assert status == 1 and "grafana: cannot pull the image docker.io/grafana/grafana:99.0.0: " in output, output
     assert "kind load docker-image grafana/grafana:99.0.0" in output
 
 
 def test_the_log_of_a_crashed_container_is_shown(project):
-    change(project, "charts/tempo.ts", "        server: {", "        nonsense: {}, server: {")
+    change(project, "charts/tempo.ts", r"^ {8}server: {", "        nonsense: {}, server: {")
     status, output, _ = npm("up", "--timeout", "60", project=project)
     assert status == 1 and re.search(r"tempo: tempo crashed (once|\d+ times): exited with status \d+", output), output
     assert "nonsense" in output.split("tempo: tempo crashed")[1], f"its log is not shown: {output}"
