@@ -10,7 +10,7 @@ import { check } from './rules/index.ts';
 export interface Build {
   /** Every object by its file, relative to dist/PROFILE. */
   readonly files: ReadonlyMap<string, readonly Manifest[]>;
-  /** Applied first, and kept when the platform is deleted: the namespace, its limits and the disks of Deployments. */
+  /** Applied first: the namespace, its limits and the disks of Deployments. `down` keeps only the namespace and the disks. */
   readonly setup: readonly Manifest[];
   /** The services themselves. */
   readonly platform: readonly Manifest[];

@@ -11,6 +11,6 @@ for file in sorted(dist.glob("*.yaml")):
         name = manifest["metadata"]["name"]
         if manifest["kind"] == "ConfigMap":
             folder = out / name
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
             for key, text in manifest["data"].items():
                 (folder / key).write_text(text)

@@ -12,9 +12,9 @@ const PORTS = { metrics: 9808 };
 
 /** kombu's transport options. */
 const transport = {
-  // kombu consumers also requeue unacknowledged tasks. Three years disable that here: it is up to the workers.
+  // kombu consumers also requeue unacknowledged tasks, which only workers may: three years disable it here.
   visibility_timeout: 10 ** 8,
-  // Without timeouts, a command waits for ever when Redis hangs.
+  // Without timeouts, a command waits forever when Redis hangs.
   socket_connect_timeout: 5,
   socket_timeout: 15,
   // The connection for events only receives, so only TCP keepalive detects that Redis is gone.

@@ -121,7 +121,7 @@ export class Consul extends Chart {
             // server before.
             ...(servers > 1 && { successThreshold: 4 }),
           },
-          // Not the leader: restarting a server prolongs an election.
+          // Does not test for a leader: a restart during an election prolongs it.
           liveness: tcp('consul'),
         },
       ],

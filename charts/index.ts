@@ -12,6 +12,7 @@ import { Grafana } from './grafana.ts';
 import { immutable } from './immutable.ts';
 import { Loki } from './loki.ts';
 import { OtelCollector } from './otel-collector.ts';
+import { alertGroups } from './prometheus/rules/index.ts';
 import { Prometheus } from './prometheus.ts';
 import { Redis } from './redis.ts';
 import { secrets } from './secrets.ts';
@@ -111,7 +112,7 @@ export function platform(app: App, settings: Settings) {
   });
 
   prometheus.scrape(arangodb.metrics, redis.metrics, ...(cache ? [cache.metrics] : []), consul.metrics, tempo.metrics, loki.metrics);
-  prometheus.alert(...arangodb.alerts);
+  prometheus.alert(...alertGroups, ...arangodb.alerts);
   prometheus.scrape(prometheus.metrics, collector.metrics, exporter.metrics, grafana.metrics);
 
   // Last, because it gets the names of all Services.

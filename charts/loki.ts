@@ -59,7 +59,7 @@ export class Loki extends Chart {
       'loki.yaml': yaml({
         auth_enabled: false,
         analytics: { reporting_enabled: false },
-        // The components use gRPC even within the process: it would refuse a larger push, and the Collector would retry for ever.
+        // The components use gRPC even within the process: it would refuse a larger push, and the Collector would retry forever.
         server: {
           http_listen_port: PORTS.loki,
           grpc_server_max_recv_msg_size: 2 * push * 2 ** 20,

@@ -9,7 +9,6 @@ import type { SecretRef } from '../lib/secret.ts';
 import { MAX_DELAY } from '../lib/telemetry.ts';
 import { statefulSet } from '../lib/workload.ts';
 import { type AlertGroup, ruleGroup } from './prometheus/rules/group.ts';
-import { alertGroups } from './prometheus/rules/index.ts';
 
 const PORTS = { prometheus: 9090 };
 const SCRAPE_INTERVAL = Duration.seconds(30);
@@ -38,7 +37,7 @@ export class Prometheus extends Chart {
   readonly scrapeInterval = SCRAPE_INTERVAL;
   private readonly component: Component;
   private readonly jobs: object[] = [];
-  private readonly groups: AlertGroup[] = [...alertGroups];
+  private readonly groups: AlertGroup[] = [];
 
   constructor(scope: Construct, id: string, shared: Shared, props: PrometheusProps) {
     super(scope, id, shared);

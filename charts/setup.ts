@@ -19,7 +19,7 @@ export interface SetupSettings {
   };
 }
 
-/** The objects that an uninstall keeps: the namespace and its limits, the priorities, and the disks of Deployments. */
+/** The objects that are applied first: the namespace and its limits, the priorities, and the disks of Deployments. */
 export class Setup extends Chart {
   private readonly shared: Shared;
 

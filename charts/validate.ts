@@ -96,7 +96,7 @@ const validators: readonly Validator[] = [
 
   function* quorum({ consul }) {
     const servers: number = consul.servers;
-    if (!(servers >= 1)) yield `consul.servers is ${servers}: use 1, 3 or 5`;
+    if (!(Number.isInteger(servers) && servers >= 1)) yield `consul.servers is ${servers}: use 1, 3 or 5`;
     else if (servers % 2 !== 1)
       yield `consul.servers is ${servers}: an even number tolerates no more failures than one server fewer; use 1, 3 or 5`;
   },

@@ -26,6 +26,6 @@ export function command(name: string, summary: string, help: string) {
 /** Parses a number of seconds. */
 export function seconds(text: string): number {
   const value = Number(text);
-  if (!(value > 0)) throw new InvalidArgumentError('Give a number of seconds.');
+  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('Give a positive number of seconds.');
   return value;
 }

@@ -47,13 +47,13 @@ test.each([
   ],
   ['up --profil dev', /^unknown option '--profil'\n\(Did you mean --profile\?\)/],
   ['up now --profile dev', /^too many arguments for 'up'/],
-  ['up --profile dev --timeout soon', /argument 'soon' is invalid\. Give a number of seconds\./],
+  ['up --profile dev --timeout soon', /argument 'soon' is invalid\. Give a positive number of seconds\./],
   ['up --profile dev', /^the kubeconfig has no context: set KUBECONFIG to the right file, or create a cluster/],
   ['up --profile dev --create', /^kind is not on PATH: install it/],
   ['status --profile dev --watch --json', /^--watch and --json exclude each other/],
   ['open --profile dev', /^missing required argument 'grafana\|consul\|arangodb'/],
   ['open redis --profile dev', /Allowed choices are grafana, consul, arangodb\./],
-  ['down --profile dev --timeout 0', /argument '0' is invalid\. Give a number of seconds\./],
+  ['down --profile dev --timeout 0', /argument '0' is invalid\. Give a positive number of seconds\./],
 ])('"%s" is rejected with a sentence and status 2', async (line, sentence) => {
   const result = await run(...line.split(' '));
   expect(result.output).toMatch(sentence);

@@ -39,7 +39,8 @@ export interface Workload {
   readonly labels: Labels;
   /** The pods at start-up. */
   readonly replicas: number;
-  readonly containers: readonly { readonly container: ContainerManifest /** Its path. */; readonly field: string }[];
+  /** The containers, with their paths. */
+  readonly containers: readonly { readonly container: ContainerManifest; readonly field: string }[];
   /** The ConfigMaps that it mounts, and their contents. */
   readonly configs: readonly Manifest[];
   readonly texts: readonly string[];

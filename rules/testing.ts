@@ -12,12 +12,14 @@ import { deployment, statefulSet } from '../lib/workload.ts';
 import { check, type rules } from './index.ts';
 import type { Facts } from './platform.ts';
 
-const { redis: secret } = secretRefs({ redis: { password: { format: 'password', purpose: 'opens', readers: ['server', 'client'] } } });
+const { redis: secret } = secretRefs({
+  redis: { password: { format: 'password', purpose: "the server's password", readers: ['server', 'client'] } },
+});
 const facts: Facts = {
   secrets: { redis: ['password'] },
   externals: ['s3.example.org:443'],
   immutable: { server: { serviceName: 'server', claims: ['data ReadWriteOnce'] }, client: {}, watcher: {} },
-  grace: { server: 30 },
+  grace: { server: 30, client: 30, watcher: 30 },
 };
 
 /** A valid platform: a server with a disk, a client of it and of an external store, and a watcher of both. */

@@ -1,4 +1,4 @@
-"""Names of Services in the cluster's DNS, and queries to a DNS server of one's own choice."""
+"""Names of Services in the cluster's DNS, and queries to a given DNS server."""
 
 import socket
 import struct

@@ -22,7 +22,7 @@ class Grafana:
         yield "Grafana's proxy returns the trace", self.proxies_trace, logs("grafana")
 
     def accepts_one_login(self, check):
-        """Spends no wrong login of admin's. Grafana does not count those of unknown users."""
+        """Makes no failed login as admin, which would count towards its lockout. Grafana does not count those of unknown users."""
         try:
             check.expect_refusal("GET", self.sources)
             check.expect_refusal("GET", self.sources, basic_auth(f"smoke-{self.settings.run}", self.settings.run))

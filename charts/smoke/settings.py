@@ -15,9 +15,11 @@ class Settings:
         self.services = env["SERVICES"].split(",")
         # Each queue's worker pool.
         self.queues = json.loads(env["QUEUES"])
+        # main.note is in the app, and any worker runs it.
+        self.note_queue = next(iter(self.queues))
         # Seconds; charts/smoke.ts explains each of them.
         self.timeouts = SimpleNamespace(**json.loads(env["TIMEOUTS"]))
-        # Sets this run's data apart from that of earlier runs.
+        # Identifies this run's data.
         self.run = uuid.uuid4().hex
 
         self.broker_url, self.results_url, self.broker_password = env["BROKER_URL"], env["RESULTS_URL"], secret("BROKER_PASSWORD_FILE")

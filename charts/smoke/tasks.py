@@ -154,7 +154,7 @@ class Tasks:
         check.record_standins(f"{self.settings.arango_url}/_admin/server/availability")
         self.telemetry.read_counters(check)
         with tracing.span(self.telemetry.root_span, self.timeouts.request):
-            task = self.send("main.note", "celery", (self.note.text, self.note.key))
+            task = self.send("main.note", self.settings.note_queue, (self.note.text, self.note.key))
         result = self.result(task)
         if not isinstance(result, dict) or result.get("key") != self.note.key or not result.get("trace"):
             raise Failed(f"main.note returned {result!r}, not the key {self.note.key} and a trace")

@@ -91,6 +91,13 @@ def test_a_task_that_no_worker_takes_is_described_and_removed(tasks, lines, run_
     assert tasks.broker.llen("celery") == 0
 
 
+def test_the_note_goes_to_a_queue_of_the_workers(tasks, lines):
+    tasks.settings.note_queue = "jobs"
+    lines()
+    assert tasks.broker.llen("jobs") == 1
+    tasks.forget()
+
+
 def test_results_and_the_cached_note_are_removed_and_nothing_is_sent_any_more(tasks, worker, lines, run_check):
     lines()
     tasks.cache.set("note:platform-smoke", "x")

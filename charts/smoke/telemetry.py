@@ -36,7 +36,7 @@ class Telemetry:
         yield "Prometheus finds every target up", self.targets_are_up, f"port-forward service/{prometheus.hostname} {prometheus.port}"
 
     def read_counters(self, check):
-        """Remembers the counters from before the task."""
+        """Records the counters before the task is sent."""
         for query in (self.worker_calls, self.edge):
             try:
                 self.before[query] = self.total(check, query)

@@ -207,7 +207,7 @@ export const procedures: {
       ],
     },
     'secret-key':
-      'grafana/secret-key cannot be rotated: everything that Grafana has encrypted with it, such as data source credentials, would be unreadable for ever. To start over, delete the disk of Grafana together with its Secret',
+      'grafana/secret-key cannot be rotated: everything that Grafana has encrypted with it, such as data source credentials, would be unreadable forever. To start over, delete the disk of Grafana together with its Secret',
   },
   'object-storage': { 'access-key': bucket('secret-key'), 'secret-key': bucket('access-key') },
 };

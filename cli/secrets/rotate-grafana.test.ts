@@ -92,7 +92,7 @@ describe("Grafana's admin", () => {
   test('is the only key of Grafana that rotates', async () => {
     const made = cluster();
     expect(await errorOf(made, 'grafana/secret-key')).toBe(
-      'grafana/secret-key cannot be rotated: everything that Grafana has encrypted with it, such as data source credentials, would be unreadable for ever. To start over, delete the disk of Grafana together with its Secret',
+      'grafana/secret-key cannot be rotated: everything that Grafana has encrypted with it, such as data source credentials, would be unreadable forever. To start over, delete the disk of Grafana together with its Secret',
     );
     expect(made.calls).toEqual([]);
   });

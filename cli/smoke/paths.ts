@@ -124,7 +124,7 @@ export function evaluate(
   const answering = new Set(components.flatMap((source) => [...reached(source)]));
   const enforced =
     missing.length + foreign.length > 0 || answering.size === 0 || [...answering].some((index) => !reached(NOBODY).has(index));
-  const detail = `this cluster does not enforce NetworkPolicies: a pod that no policy lets out reaches all ${answering.size} ports that answer`;
+  const detail = `this cluster does not enforce NetworkPolicies: a pod without any allowed egress reaches all ${answering.size} open ports`;
   return [
     check(
       'every path that the policies allow is open',

@@ -34,7 +34,7 @@ def reachable_ports():
 
 allowed = [index for index, port in enumerate(PORTS) if port["allowed"]]
 if not allowed:
-    # Reaching nothing proves a refusal only once the pod's network is up.
+    # Wait for the pod's network: before it is up, every connection fails.
     time.sleep(3)
 # Some clusters apply the policies a little after a pod's start.
 for _ in range(5):

@@ -31,7 +31,7 @@ export const otelCollector: AlertGroup = {
       action: "Check that its store is up, and read the store's errors in the Collector's log.",
     },
     CollectorStuck: {
-      // 30 minutes are the range plus `for`. A batch that its store never accepts is retried for ever and blocks one of the exporter's consumers.
+      // 30 minutes are the range plus `for`. A batch that its store never accepts is retried forever and blocks one of the exporter's consumers.
       expr: [
         `min by (job, instance, exporter) (min_over_time(otelcol_exporter_queue_size[15m])) > 0`,
         `unless on (job, instance, exporter) (${anyOf('otelcol_exporter_sent', (counter) => `increase(${counter}[15m]) > 0`)})`,
