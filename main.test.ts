@@ -21,13 +21,34 @@ function files(folder: string): Record<string, string> {
 
 test('dist/ is what synth writes, in any time zone, locale and working directory; older files are removed', () => {
   const out = join(scratch, 'dist');
-  mkdirSync(join(out, 'old'), { recursive: true });
-  writeFileSync(join(out, 'old/left.yaml'), '');
+  mkdirSync(join(out, 'old/setup'), { recursive: true });
+  writeFileSync(join(out, 'old/setup/setup.yaml'), '');
   execFileSync(process.execPath, [join(root, 'run.js'), join(root, 'main.ts')], {
     cwd: tmpdir(),
     env: { ...process.env, CDK8S_OUTDIR: out, TZ: 'Pacific/Apia', LANG: 'tr_TR.UTF-8', LC_ALL: 'tr_TR.UTF-8' },
   });
   expect(files(out)).toEqual(files(join(root, 'dist')));
+});
+
+test('synth keeps a folder that contains anything else, and says so', () => {
+  const out = join(scratch, 'home');
+  mkdirSync(out);
+  writeFileSync(join(out, 'thesis.txt'), 'kept');
+  const { status, stderr } = spawnSync('node', ['run.js', 'main.ts'], {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, CDK8S_OUTDIR: out },
+  });
+  expect({ status, stderr }).toEqual({
+    status: 1,
+    stderr: `${out} contains thesis.txt, which synth has not written: move it, or name another folder in CDK8S_OUTDIR\n`,
+  });
+  expect(readdirSync(out)).toEqual(['thesis.txt']);
+});
+
+test.each(['main.ts', 'tools/docs.ts', 'tools/mutate.ts', 'tools/images.ts', 'tools/bench.ts'])('%s rejects an unknown option', (file) => {
+  const { status, stderr } = spawnSync('node', ['run.js', file, '--dry-run'], { cwd: root, encoding: 'utf8' });
+  expect({ status, stderr }).toEqual({ status: 1, stderr: "error: unknown option '--dry-run'\n" });
 });
 
 test('the tools reject an unknown profile and list the known ones', () => {
@@ -43,8 +64,8 @@ describe('in a copy of the sources', () => {
   for (const name of [...sources, ...configuration])
     cpSync(join(root, name), join(copy, name), { recursive: true, filter: (path) => !path.endsWith('.test.ts') });
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
-  mkdirSync(join(copy, 'dist'));
-  writeFileSync(join(copy, 'dist/kept.yaml'), 'kept');
+  mkdirSync(join(copy, 'dist/dev/setup'), { recursive: true });
+  writeFileSync(join(copy, 'dist/dev/setup/setup.yaml'), 'kept');
 
   const run = (command: string, ...args: string[]) =>
     spawnSync(command, args, { cwd: copy, encoding: 'utf8', env: { ...process.env, CDK8S_OUTDIR: 'dist' } });
@@ -67,7 +88,7 @@ describe('in a copy of the sources', () => {
   function errors(file: string, from: string, to: string): string[] {
     const { status, stderr } = replaced(file, from, to, () => run('node', 'run.js', 'main.ts'));
     expect(status).toBe(1);
-    expect(files(join(copy, 'dist'))).toEqual({ 'kept.yaml': 'kept' });
+    expect(files(join(copy, 'dist'))).toEqual({ 'dev/setup/setup.yaml': 'kept' });
     return stderr.trim().split('\n');
   }
 

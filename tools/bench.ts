@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { program } from 'commander';
+import { InvalidArgumentError, program } from 'commander';
 import { build } from '../build.ts';
 import { text } from '../lib/render.ts';
 import { profiles } from '../settings/index.ts';
@@ -10,7 +10,11 @@ import { profiles } from '../settings/index.ts';
 program
   .name('npm run bench --')
   .description('Measures how long synth takes and how it grows, or synthesizes that many copies of prod in this process.')
-  .argument('[copies]', 'the number of copies', Number)
+  .argument('[copies]', 'the number of copies', (text) => {
+    const copies = Number(text);
+    if (!Number.isInteger(copies) || copies < 1) throw new InvalidArgumentError('Give a positive whole number.');
+    return copies;
+  })
   .action((copies?: number) => (copies === undefined ? compare() : grow(copies)))
   .parse();
 

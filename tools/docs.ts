@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { program } from 'commander';
 import { build } from '../build.ts';
 import { secrets } from '../charts/secrets.ts';
 import type { Settings } from '../charts/settings.ts';
@@ -10,7 +11,7 @@ import { type Diagram, diagramOf, mermaid } from './docs/diagram.ts';
 import { differences, settingsOf, values } from './docs/settings.ts';
 import { code, cores, size, table } from './docs/table.ts';
 
-// Writes docs/reference.md and the diagram in README.md.
+program.name('npm run docs --').description('Writes docs/reference.md and the diagram in README.md.').parse();
 
 /** The objects of each profile, without those of optional APIs and the smoke test. */
 const built = Object.entries<Settings>(profiles).map(([name, settings]) => {

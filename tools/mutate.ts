@@ -2,9 +2,12 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { program } from 'commander';
 
-// Makes one small mistake in the sources at a time and prints the check that catches it: the compiler, the validation of the
-// settings or a rule. Fails if a mistake survives.
+program
+  .name('npm run mutate --')
+  .description('Makes one small mistake in the sources at a time and prints the check that catches it. Fails if a mistake survives.')
+  .parse();
 
 /** The mistakes in each file: a text or pattern, and its replacement. */
 const mutations: Readonly<Record<string, readonly (readonly [what: string, from: string | RegExp, to: string])[]>> = {
