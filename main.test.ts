@@ -113,6 +113,21 @@ describe('in a copy of the sources', () => {
     ]);
   });
 
+  test.each([
+    ['{}', 'settings/index.ts exports no profile: nothing would be left of the folder'],
+    ["{ dev, '../prod': prod }", 'settings/index.ts: the profile "../prod" becomes a folder: use lower-case letters, digits and dashes'],
+  ])('the profiles %s are rejected', (list, error) => {
+    expect(errors('settings/index.ts', 'profiles = { dev, prod }', `profiles = ${list}`)).toEqual([error]);
+  });
+
+  test('a package that is not installed is an error with the command that installs it', () => {
+    // Another lock file, because the bundle of the dependencies is cached for each.
+    const [line] = replaced('package-lock.json', '"lockfileVersion": 3', '"lockfileVersion":  3', () =>
+      errors('package.json', '"yaml": ', '"yaml-two": "1.0.0",\n    "yaml": '),
+    );
+    expect(line).toMatch(/^a package is missing or out of date: run npm ci \(Could not resolve "yaml-two"\)$/);
+  });
+
   test('cdk8s synth fails too', () => {
     const { status } = replaced('settings/images.ts', images.redis, 'docker.io/library/redis:latest', () =>
       run('node_modules/.bin/cdk8s', 'synth'),

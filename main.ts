@@ -13,6 +13,10 @@ program
 const out = resolve(process.env.CDK8S_OUTDIR ?? 'dist');
 const built = Object.entries(profiles).map(([profile, settings]) => ({ profile, ...build(settings) }));
 const findings = built.flatMap(({ profile, findings }) => findings.map((finding) => `${profile}: ${finding}`));
+if (built.length === 0) findings.push('settings/index.ts exports no profile: nothing would be left of the folder');
+for (const { profile } of built)
+  if (!/^[a-z0-9][a-z0-9-]*$/.test(profile))
+    findings.push(`settings/index.ts: the profile "${profile}" becomes a folder: use lower-case letters, digits and dashes`);
 const foreign = existsSync(out) ? readdirSync(out).find((name) => !existsSync(join(out, name, 'setup/setup.yaml'))) : undefined;
 if (foreign !== undefined)
   findings.push(`${out} contains ${foreign}, which synth has not written: move it, or name another folder in CDK8S_OUTDIR`);

@@ -32,7 +32,7 @@ function loadDependencies() {
   const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const names = Object.keys(dependencies).filter((name) => name !== 'esbuild');
   const contents = `module.exports = {${names.map((name) => `get '${name}'() { return require('${name}') }`)}}`;
-  const [{ text }] = buildSync({ ...bundle, stdin: { contents, resolveDir: root } }).outputFiles;
+  const text = bundled(contents);
   const script = new Script(wrap(text));
   const exports = evaluate(script, nodeRequire);
   // The cache holds only compiled functions: evaluate every module now, and write the cache after the program has run.
@@ -42,6 +42,16 @@ function loadDependencies() {
     writeWhole(`${cache}.cjs`, text);
   });
   return exports;
+}
+
+/** Bundles a script that requires packages. */
+function bundled(contents) {
+  try {
+    return buildSync({ ...bundle, logLevel: 'silent', stdin: { contents, resolveDir: root } }).outputFiles[0].text;
+  } catch (error) {
+    console.error(`a package is missing or out of date: run npm ci (${error.errors?.[0]?.text ?? error.message})`);
+    return process.exit(1);
+  }
 }
 
 function wrap(text) {

@@ -112,8 +112,8 @@ export function platform(app: App, settings: Settings) {
   });
 
   prometheus.scrape(arangodb.metrics, redis.metrics, ...(cache ? [cache.metrics] : []), consul.metrics, tempo.metrics, loki.metrics);
-  prometheus.alert(...alertGroups, ...arangodb.alerts);
   prometheus.scrape(prometheus.metrics, collector.metrics, exporter.metrics, grafana.metrics);
+  prometheus.alert(...alertGroups, ...arangodb.alerts);
 
   // Last, because it gets the names of all Services.
   const { pools } = settings.celeryWorker;
