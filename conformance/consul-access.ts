@@ -81,7 +81,10 @@ export const accessChecks: readonly Check[] = [
     async run(sandbox) {
       const { first } = await startWithTokens(sandbox);
       const [manage, app] = [client(sandbox, 'management-token'), client(sandbox, 'app-token')];
-      const env = { CONSUL_HTTP_TOKEN: sandbox.secrets.get('consul', 'management-token') };
+      const env = {
+        CONSUL_HTTP_ADDR: `127.0.0.1:${first.portNumber('consul')}`,
+        CONSUL_HTTP_TOKEN: sandbox.secrets.get('consul', 'management-token'),
+      };
       const snapshot = (verb: string) => first.run(['consul', 'snapshot', verb, '/tmp/backup.snap'], { env });
       await app(first, 'PUT', KEY, 'yes');
       const { AccessorID } = JSON.parse(await app(first, 'GET', '/v1/acl/token/self'));
